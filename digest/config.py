@@ -1,0 +1,186 @@
+"""`digest.toml` and the DIGEST_* environment become one frozen `Settings`.
+
+Promises: every key of the file can also be given as DIGEST_SECTION__KEY; all faults are reported at once, each with
+the name of the setting; unknown settings in the file are faults, since a mistyped one would be ignored silently.
+Refuses: to send over an http:// site address (except loopback) or without a postal address (`sending_faults`).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from digest.errors import ConfigError, Refused
+
+FILE = "digest.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CallToAction(_Section):
+    """One of the site's invitations, as on the foot of pages and mails."""
+
+    title: str
+    text: str = ""
+    link: str
+    label: str
+
+
+class Site(_Section):
+    """Who publishes, where, and in which languages and zone."""
+
+    name: str = "Digest"
+    organization: str = ""
+    lead: str = ""  # the home page's one sentence
+    url: str = "http://127.0.0.1:8080"
+    address: str = ""  # postal, in one line
+    language: str = "en"
+    languages: tuple[str, ...] = ("en",)
+    time_zone: str = "UTC"
+    questions_to: str = ""
+    staff_to: str = ""
+    press_contact: str = ""
+    calls_to_action: tuple[CallToAction, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be a full address such as https://news.example.org")
+        return value.rstrip("/")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{value!r} is no time zone; write one such as America/New_York") from None
+        return value
+
+
+class DatabaseSection(_Section):
+    """Where the tables live; empty means `digest.db` in the home."""
+
+    url: str = ""
+
+
+class Engine(_Section):
+    """Where batches run."""
+
+    kind: Literal["embedded"] = "embedded"
+
+
+class TransportSection(_Section):
+    """Who carries the mail."""
+
+    kind: str = "maildir"
+    only_to: tuple[str, ...] = ()
+
+
+class Pace(_Section):
+    """How fast, in mails a second; 0 is as fast as the transport goes."""
+
+    per_second: float = Field(default=0, ge=0)
+
+
+class Settings(BaseSettings):
+    """Everything that is set for one home."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DIGEST_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        nested_model_default_partial_update=True,
+    )
+
+    site: Site = Site()
+    database: DatabaseSection = DatabaseSection()
+    engine: Engine = Engine()
+    transport: TransportSection = TransportSection()
+    pace: Pace = Pace()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file (which arrives as init arguments)."""
+        return (EnvSettingsSource(settings_cls), init_settings)
+
+    @property
+    def site_url(self) -> str:
+        return self.site.url
+
+
+def home_from(option: str | Path | None = None) -> Path:
+    """The home folder: the option, else DIGEST_HOME, else `var` in the current folder."""
+    return Path(option or os.environ.get("DIGEST_HOME") or "var").resolve()
+
+
+def load(home: Path) -> Settings:
+    """The settings of `home`. Raises ConfigError with every fault, Refused when the home was never set up."""
+    path = home / FILE
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(f"There is no {path}. Make the home first with `digest --home {home} setup`.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: {error}"]) from error
+    faults = [
+        f"{path}: [{section}] is no section; known are {', '.join(Settings.model_fields)}"
+        for section in given
+        if section not in Settings.model_fields
+    ]
+    try:
+        settings = Settings(**{key: value for key, value in given.items() if key in Settings.model_fields})
+    except ValidationError as error:
+        faults += [_fault(path, detail) for detail in error.errors()]
+        raise ConfigError(faults) from error
+    if faults:
+        raise ConfigError(faults)
+    return settings
+
+
+def _fault(path: Path, detail: Any) -> str:
+    where = ".".join(str(part) for part in detail["loc"])
+    return f"{path}: {where}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def database_url(settings: Settings, home: Path) -> str:
+    """The database's address: as set, or SQLite in the home."""
+    return settings.database.url or f"sqlite:///{home / 'digest.db'}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address names this machine only."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def sending_faults(settings: Settings) -> list[str]:
+    """What must be set before anything may be sent; empty when nothing is missing."""
+    faults = []
+    if settings.site.url.startswith("http://") and not is_loopback(settings.site.url):
+        faults.append(
+            "[site] url begins with http://: unsubscribe links must be https (RFC 8058). Set an https address."
+        )
+    if not settings.site.address.strip():
+        faults.append("[site] address is empty: the law asks for a postal address in every mail. Set it.")
+    return faults

@@ -1,0 +1,394 @@
+"""The tables of content, editions, the ledger and notices (SQLAlchemy Core; people's tables are in `subscribers`).
+
+Promises: every rule that a unique key or a partial index can hold is held here and not by an `if`. Instants are
+microseconds since 1970 in UTC (`Instant`), calendar days are ISO text. The shapes of `batches` and `deliveries`
+were measured; docs/why/ledger.md says why the key is (edition, batch, position).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy.types import BigInteger, LargeBinary, TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros(moment: datetime) -> int:
+    """The aware `moment` as whole microseconds since 1970 UTC."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment needs its zone")
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware moment, stored as microseconds since 1970 in UTC: exact, ordered, alike on both databases."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        return None if value is None else micros(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+def _key() -> Column[int]:
+    return Column("id", Integer, primary_key=True, autoincrement=True)
+
+
+# --- content ---------------------------------------------------------------------------------------------------
+
+topics = Table(
+    "topics",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+)
+
+items = Table(
+    "items",
+    metadata,
+    _key(),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),  # draft, scheduled, published, withdrawn
+    Column("kind", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("subtitle", Text, nullable=False, server_default=""),
+    Column("excerpt", Text, nullable=False, server_default=""),
+    Column("body", Text, nullable=False, server_default=""),  # clean HTML: has passed markup
+    Column("markdown", Text),  # as staff wrote it, when they wrote Markdown
+    Column("language", Text, nullable=False, server_default="en"),
+    Column("published_on", Text),  # YYYY-MM-DD, or --MM-DD when the year is missing
+    Column("date_precision", Text, nullable=False, server_default="day"),  # instant, day, yearless
+    Column("published_at", Instant),  # the moment that sorts it; null while no complete date is known
+    Column("publish_at", Instant),  # when a scheduled item becomes news
+    Column("updated_on", Text),
+    Column("update_note", Text, nullable=False, server_default=""),
+    Column("canonical_url", Text, nullable=False, server_default=""),
+    Column("featured", sa.Boolean, nullable=False, server_default=sa.false()),
+    Column("source", Text, nullable=False, server_default=""),  # where it came from: a folder, a feed
+    Column("foreign_id", Text),  # its identity there
+    Column("revision", Integer, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),  # of all fields below: same hash, unchanged
+    Column("modified_at", Instant, nullable=False),
+    Column("withdrawn_at", Instant),
+    Column("withdrawn_why", Text, nullable=False, server_default=""),
+    sa.UniqueConstraint("source", "foreign_id", name="uq_items_source_foreign_id"),
+    Index("ix_items_published", "state", "published_at"),
+)
+
+item_revisions = Table(
+    "item_revisions",
+    metadata,
+    Column("item_id", ForeignKey("items.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("fields", sa.JSON, nullable=False),  # the whole item as it was, enough to render it again
+)
+
+item_topics = Table(
+    "item_topics",
+    metadata,
+    Column("item_id", ForeignKey("items.id"), primary_key=True),
+    Column("topic", ForeignKey("topics.slug"), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Index("ix_item_topics_topic", "topic"),
+)
+
+item_authors = Table(
+    "item_authors",
+    metadata,
+    Column("item_id", ForeignKey("items.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False, server_default=""),
+    Column("organization", Text, nullable=False, server_default=""),
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("item_id", ForeignKey("items.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("role", Text, nullable=False),  # pdf, image
+    Column("path", Text, nullable=False),  # below /media/, or an absolute https address
+    Column("name", Text, nullable=False),  # the file name people see
+    Column("media_type", Text, nullable=False),
+    Column("size", Integer, nullable=False),  # bytes
+    Column("pages", Integer),
+    Column("alt", Text, nullable=False, server_default=""),
+)
+
+# One row. It is locked until the writer commits, so sequences become visible in order, without holes.
+news_counter = Table(
+    "news_counter",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("value", Integer, nullable=False),
+    sa.CheckConstraint("id = 1", name="one_row"),
+)
+
+publication_log = Table(
+    "publication_log",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("item_id", ForeignKey("items.id"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("what", Text, nullable=False),  # new, update, again
+    Column("topics", sa.JSON, nullable=False),  # as they were, sorted
+    Column("note", Text, nullable=False, server_default=""),
+    Column("at", Instant, nullable=False),
+    sa.CheckConstraint("what IN ('new', 'update', 'again')", name="what"),
+    Index("ix_publication_log_item", "item_id"),
+)
+
+held_back = Table(
+    "held_back",
+    metadata,
+    Column("digest_id", ForeignKey("digests.id"), primary_key=True),
+    Column("cadence", Text, primary_key=True),
+    Column("sequence", ForeignKey("publication_log.sequence"), primary_key=True),
+    Column("held_by", Text, nullable=False, server_default=""),
+    Column("why", Text, nullable=False, server_default=""),
+)
+
+# --- publications ----------------------------------------------------------------------------------------------
+
+digests = Table(
+    "digests",
+    metadata,
+    _key(),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("from_name", Text, nullable=False),
+    Column("from_address", Text, nullable=False),
+    Column("reply_to", Text, nullable=False, server_default=""),
+    Column("languages", sa.JSON, nullable=False),
+    Column("zone", Text, nullable=False),
+    # Raised by every join, refile, leave and give-back: planning completes only if nothing changed meanwhile.
+    Column("people_rev", Integer, nullable=False, server_default="0"),
+)
+
+series = Table(
+    "series",
+    metadata,
+    Column("digest_id", ForeignKey("digests.id"), primary_key=True),
+    Column("cadence", Text, primary_key=True),  # instant, daily, weekly, monthly
+    Column("offered", sa.Boolean, nullable=False, server_default=sa.true()),
+    Column("mark", Integer, nullable=False),  # the last sequence that a completed plan has served
+    Column("next_number", Integer, nullable=False, server_default="1"),
+    Column("hour", Integer, nullable=False),
+    Column("weekday", Integer),  # 0 is Monday
+    Column("month_day", Integer),  # 31 means the last
+    Column("fewest", Integer, nullable=False, server_default="1"),
+    Column("most", Integer, nullable=False, server_default="12"),
+    Column("late_hours", Integer, nullable=False, server_default="2"),
+    Column("late_policy", Text, nullable=False, server_default="send"),  # beyond late_hours: send, skip, ask
+    Column("needs_approval", sa.Boolean, nullable=False, server_default=sa.false()),
+    Column("skipped_runs", Integer, nullable=False, server_default="0"),  # in a row, for want of the fewest
+    Column("since", Instant, nullable=False),  # occurrences before this moment never were
+    sa.CheckConstraint("cadence IN ('instant', 'daily', 'weekly', 'monthly')", name="cadence"),
+    sa.CheckConstraint("late_policy IN ('send', 'skip', 'ask')", name="late_policy"),
+)
+
+occurrences = Table(
+    "occurrences",
+    metadata,
+    Column("digest_id", Integer, primary_key=True),
+    Column("cadence", Text, primary_key=True),
+    # The nominal local time YYYY-MM-DDTHH; '#' + first sequence for instant; '#c' + time for carries alone.
+    Column("moment", Text, primary_key=True),
+    Column("due_at", Instant, nullable=False),
+    Column("outcome", Text, nullable=False),  # edition, adopted, skipped
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("edition_id", ForeignKey("editions.id")),
+    Column("at", Instant, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["digest_id", "cadence"], ["series.digest_id", "series.cadence"], name="fk_occurrences_series"
+    ),
+)
+
+# --- editions --------------------------------------------------------------------------------------------------
+
+editions = Table(
+    "editions",
+    metadata,
+    _key(),
+    Column("uid", Text, nullable=False, unique=True),  # 128 random bits, hex
+    Column("kind", Text, nullable=False),  # digest, carries (owed entries alone), letter
+    Column("digest_id", ForeignKey("digests.id"), nullable=False),
+    Column("cadence", Text),  # null for letters
+    Column("number", Integer),  # within the series; given at freeze
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("mark_from", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("mark_to", Integer, nullable=False),
+    Column("by_hand", sa.Boolean, nullable=False, server_default=sa.false()),
+    Column("content_hash", Text, nullable=False, server_default=""),
+    Column("approved_by", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("frozen_at", Instant),
+    Column("starts_at", Instant),
+    Column("paused_at", Instant),
+    Column("paused_why", Text, nullable=False, server_default=""),
+    Column("question", sa.Boolean, nullable=False, server_default=sa.false()),  # a withdrawal waits for an answer
+    Column("as_is", sa.Boolean, nullable=False, server_default=sa.false()),  # the answer "go on as it is" stands
+    Column("cancelling", Text),  # later, drop
+    Column("settings", sa.JSON),  # identity, addresses, key ids and schedule as they were at freeze
+    Column("plan_cursor", Integer, nullable=False, server_default="0"),
+    Column("plan_owner", Text),
+    Column("plan_until", Instant),
+    Column("plan_fence", Integer, nullable=False, server_default="0"),
+    Column("plan_done_at", Instant),
+    Column("closed_at", Instant),
+    sa.UniqueConstraint("digest_id", "cadence", "number", name="uq_editions_number"),
+    sa.CheckConstraint(
+        "state IN ('draft', 'review', 'frozen', 'sending', 'sent', 'cancelled', 'skipped')", name="state"
+    ),
+    Index(
+        "uq_editions_open",
+        "digest_id",
+        "cadence",
+        unique=True,
+        sqlite_where=text("plan_done_at IS NULL AND state NOT IN ('skipped', 'cancelled') AND cadence IS NOT NULL"),
+        postgresql_where=text("plan_done_at IS NULL AND state NOT IN ('skipped', 'cancelled') AND cadence IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+edition_entries = Table(
+    "edition_entries",
+    metadata,
+    Column("edition_id", ForeignKey("editions.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("sequence", ForeignKey("publication_log.sequence"), nullable=False),
+    Column("revision", Integer, nullable=False),  # of the item, as frozen
+    sa.UniqueConstraint("edition_id", "sequence", name="uq_edition_entries_sequence"),
+)
+
+variants = Table(
+    "variants",
+    metadata,
+    Column("edition_id", ForeignKey("editions.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),  # from 1
+    Column("language", Text, nullable=False),
+    Column("entries", Text, nullable=False),  # canonical JSON list of sequences, in reading order
+    Column("subject", Text, nullable=False),
+    Column("html", Text, nullable=False),  # with slots
+    Column("text", Text, nullable=False),  # with slots
+    sa.UniqueConstraint("edition_id", "entries", "language", name="uq_variants_entries"),
+)
+
+variant_entries = Table(
+    "variant_entries",
+    metadata,
+    Column("edition_id", Integer, primary_key=True),
+    Column("variant_n", Integer, primary_key=True),
+    Column("sequence", ForeignKey("publication_log.sequence"), primary_key=True),
+    sa.ForeignKeyConstraint(
+        ["edition_id", "variant_n"], ["variants.edition_id", "variants.n"], name="fk_variant_entries_variant"
+    ),
+    Index("ix_variant_entries_sequence", "sequence"),
+)
+
+# --- the ledger ------------------------------------------------------------------------------------------------
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("edition_id", ForeignKey("editions.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("due_at", Instant, nullable=False),
+    Column("deadline", Instant, nullable=False),
+    Column("state", SmallInteger, nullable=False, server_default="0"),  # 0 open, 1 leased, 2 closed
+    Column("transport", Text),  # name, as recorded when rows were last marked
+    Column("repeatable", sa.Boolean),  # of that transport
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger, nullable=False, server_default="0"),  # microseconds of the database's clock
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("size", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False, server_default="0"),
+    Column("skipped", Integer, nullable=False, server_default="0"),
+    Column("failed", Integer, nullable=False, server_default="0"),
+    Column("unsure", Integer, nullable=False, server_default="0"),
+    Index(
+        "ix_batches_leasable",
+        "edition_id",
+        "due_at",
+        "n",
+        sqlite_where=text("state < 2"),
+        postgresql_where=text("state < 2"),
+    ),
+    sa.CheckConstraint("accepted + skipped + failed + unsure <= size", name="sum"),
+    postgresql_with={"fillfactor": 50},
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("edition_id", Integer, primary_key=True),
+    Column("batch_n", Integer, primary_key=True),
+    Column("pos", Integer, primary_key=True),
+    Column("subscriber_id", Integer, nullable=False),  # people may be erased, the row keeps the bare number
+    Column("variant_n", Integer, nullable=False),  # 0: nothing to send
+    Column("state", SmallInteger, nullable=False),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("code", Text),  # why skipped or failed, or what the transport answered, as a short code
+    Column("updated_at", Instant),
+    Column("provider_id", Text),
+    Column("carried", sa.Boolean, nullable=False, server_default=sa.false()),  # its entries went back
+    sa.ForeignKeyConstraint(["edition_id", "batch_n"], ["batches.edition_id", "batches.n"], name="fk_deliveries_batch"),
+    sa.UniqueConstraint("edition_id", "subscriber_id", name="uq_deliveries_subscriber"),
+    sa.CheckConstraint("state BETWEEN 0 AND 5", name="state"),
+    sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": 40},
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("edition_id", Integer, primary_key=True),
+    Column("subscriber_id", Integer, primary_key=True),
+    Column("text", Text, nullable=False),  # cleaned, 500 characters at most
+    Column("at", Instant, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    _key(),
+    Column("occasion", Text, nullable=False, unique=True),  # what it is about: one mail per occasion
+    Column("kind", Text, nullable=False),  # test, staff, confirm, settings, left, question
+    Column("address", Text),  # wiped when done or erased
+    Column("subject", Text, nullable=False),
+    Column("message", LargeBinary),  # the whole mail, wiped when done
+    Column("uid", Text, nullable=False, unique=True),  # 128 random bits, names the mail
+    Column("state", SmallInteger, nullable=False),  # as deliveries
+    Column("code", Text),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("created_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("repeatable", sa.Boolean),
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger, nullable=False, server_default="0"),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Index("ix_notices_due", "due_at", sqlite_where=text("state < 2"), postgresql_where=text("state < 2")),
+)

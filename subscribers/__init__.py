@@ -1,0 +1,1 @@
+"""The people who get the mail: who they are, what they chose, and what may reach them."""

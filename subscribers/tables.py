@@ -1,0 +1,95 @@
+"""The tables of people: subscribers, their choices, what is owed to them, and whom not to mail.
+
+Promises: one subscriber per address key, one subscription per digest and subscriber. Preference maps, hour slots
+and carries are interned, so a million readers share a few hundred rows. Shares the metadata of `digest.tables`.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Integer, Table, Text
+from sqlalchemy.types import LargeBinary
+
+from digest.tables import Instant, metadata
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("email", Text, nullable=False),  # as typed: the local part may be case-sensitive
+    Column("email_key", Text, nullable=False, unique=True),  # lower-cased, domain as A-label
+    Column("email_hash", LargeBinary, nullable=False),  # keyed, 16 bytes: joins with suppressions
+    Column("name", Text, nullable=False, server_default=""),
+    Column("language", Text, nullable=False, server_default="en"),
+    Column("created_at", Instant, nullable=False),
+    sa.Index("ix_subscribers_email_hash", "email_hash"),
+    sqlite_autoincrement=True,
+)
+
+preference_sets = Table(
+    "preference_sets",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("map", Text, nullable=False, unique=True),  # canonical JSON, topic or "*" to cadence or "off"
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("hour", Integer, nullable=False),
+    Column("zone", Text, nullable=False),
+    sa.UniqueConstraint("hour", "zone", name="uq_slots_hour_zone"),
+    sa.CheckConstraint("hour BETWEEN 0 AND 23", name="hour"),
+)
+
+carries = Table(
+    "carries",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("entries", Text, nullable=False, unique=True),  # canonical JSON, ascending sequences
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("digest_id", ForeignKey("digests.id"), primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id"), primary_key=True),
+    Column("state", Text, nullable=False),  # pending, active, paused, left
+    Column("preference_set_id", ForeignKey("preference_sets.id"), nullable=False),
+    Column("slot_id", ForeignKey("slots.id"), nullable=False),
+    Column("since", Integer, nullable=False),  # entries up to here are behind them
+    Column("carry_instant", ForeignKey("carries.id")),
+    Column("carry_daily", ForeignKey("carries.id")),
+    Column("carry_weekly", ForeignKey("carries.id")),
+    Column("carry_monthly", ForeignKey("carries.id")),
+    Column("rev", Integer, nullable=False, server_default="0"),
+    Column("paused_until", Text),  # a calendar day in the slot's zone
+    Column("joined_at", Instant, nullable=False),
+    sa.CheckConstraint("state IN ('pending', 'active', 'paused', 'left')", name="state"),
+    sqlite_with_rowid=False,
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("email_hash", LargeBinary, primary_key=True),
+    Column("reason", Text, nullable=False),  # left, imported, hard, complaint, by-staff, erased
+    Column("at", Instant, nullable=False),
+    Column("said_by", Text, nullable=False, server_default=""),
+    sqlite_with_rowid=False,
+)
+
+consent_events = Table(
+    "consent_events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("subscriber_id", Integer, nullable=False, index=True),  # stays when the person is erased
+    Column("digest_id", Integer),
+    Column("what", Text, nullable=False),  # imported, added, left
+    Column("text", Text, nullable=False, server_default=""),  # where the consent comes from, in words
+    Column("source", Text, nullable=False, server_default=""),
+    Column("consented_at", Text, nullable=False, server_default=""),
+    Column("at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
