@@ -7,6 +7,7 @@ Refuses: to send over an http:// site address (except loopback) or without a pos
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.errors import ConfigError, Refused
@@ -89,12 +90,6 @@ class TransportSection(_Section):
     only_to: tuple[str, ...] = ()
 
 
-class Pace(_Section):
-    """How fast, in mails a second; 0 is as fast as the transport goes."""
-
-    per_second: float = Field(default=0, ge=0)
-
-
 class Settings(BaseSettings):
     """Everything that is set for one home."""
 
@@ -110,7 +105,6 @@ class Settings(BaseSettings):
     database: DatabaseSection = DatabaseSection()
     engine: Engine = Engine()
     transport: TransportSection = TransportSection()
-    pace: Pace = Pace()
 
     @classmethod
     def settings_customise_sources(
@@ -171,7 +165,10 @@ def database_url(settings: Settings, home: Path) -> str:
 def is_loopback(url: str) -> bool:
     """Whether the address names this machine only."""
     host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def sending_faults(settings: Settings) -> list[str]:

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -63,6 +64,13 @@ def _now_sqlite(element: now_micros, compiler: Any, **kw: Any) -> str:
 @compiles(now_micros, "postgresql")
 def _now_postgresql(element: now_micros, compiler: Any, **kw: Any) -> str:
     return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+
+
+def insert_new(conn: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that leaves alone the rows whose key exists already; RETURNING gives only the new ones."""
+    if conn.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 class Turnstile:
@@ -113,11 +121,11 @@ class Database:
         `bulk` says that many more will follow at once: the caller then steps back for a moment after each.
         Raises Busy when another process holds the database for longer than 10 seconds.
         """
-        with self.write.connect() as conn:
+        with _waiting(), self.write.connect() as conn:
             if self._turnstile:
                 self._turnstile.enter()
             try:
-                with _waiting(), conn.begin():
+                with conn.begin():
                     yield conn
             finally:
                 if self._turnstile:
@@ -158,6 +166,8 @@ def _waiting() -> Iterator[None]:
         if "database is locked" in str(error.orig):
             raise Busy("Another process holds the database. Nothing was changed; try again.") from error
         raise
+    except sa.exc.TimeoutError as error:  # of the pool: another thread of this process holds the connection
+        raise Busy("This process is busy with the database. Nothing was changed; try again.") from error
 
 
 def _sqlite_engine(url: sa.URL, *, write: bool) -> Engine:

@@ -8,6 +8,7 @@ were measured; docs/why/ledger.md says why the key is (edition, batch, position)
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,18 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+class State(IntEnum):
+    """What has become of one delivery or notice. Only PLANNED and TRYING are still to go."""
+
+    PLANNED = 0
+    TRYING = 1
+    ACCEPTED = 2
+    SKIPPED = 3
+    FAILED = 4
+    UNSURE = 5
+
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -255,7 +268,7 @@ editions = Table(
     Column("settings", sa.JSON),  # identity, addresses, key ids and schedule as they were at freeze
     Column("plan_cursor", Integer, nullable=False, server_default="0"),
     Column("plan_owner", Text),
-    Column("plan_until", Instant),
+    Column("plan_until", BigInteger, nullable=False, server_default="0"),  # microseconds of the database's clock
     Column("plan_fence", Integer, nullable=False, server_default="0"),
     Column("plan_done_at", Instant),
     Column("closed_at", Instant),
@@ -315,7 +328,7 @@ batches = Table(
     "batches",
     metadata,
     Column("edition_id", ForeignKey("editions.id"), primary_key=True),
-    Column("n", Integer, primary_key=True),
+    Column("n", Integer, primary_key=True),  # from 1, in the order of planning and moving
     Column("due_at", Instant, nullable=False),
     Column("deadline", Instant, nullable=False),
     Column("state", SmallInteger, nullable=False, server_default="0"),  # 0 open, 1 leased, 2 closed
