@@ -1,82 +1,265 @@
-"""The content store and its publication log: add, revise, publish, withdraw, find."""
+"""The content store: what may happen to an item, and what of it is news.
+
+Promises: putting the same draft again changes nothing, not even what staff changed since; an item becomes news once,
+when it is first published with a complete date; every text it ever had is kept as a revision. Writers go one at a
+time (they lock the log's counter first). Refuses: to bring back by import what staff withdrew, and to hide what
+readers have seen other than by withdrawing it with a reason.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from digest import drafts, markup, news, publications, shelf, tables
+from digest.drafts import Draft as Draft
+from digest.errors import BadInput, NotFound, Refused
+from digest.news import Entry as Entry
+from digest.shelf import Attachment as Attachment
+from digest.shelf import Author as Author
+from digest.shelf import Item as Item
+from digest.shelf import at_revisions as at_revisions
+from digest.shelf import by_ids as by_ids
+
+_ITEMS = tables.items
+_COMPLETE = (_ITEMS.c.state == "published", _ITEMS.c.published_at.is_not(None))
+_DATE = ("published_on", "published_at", "date_precision")
+_REVISABLE = frozenset(shelf.CONTENT) - {"date_precision"}
 
 
 @dataclass(frozen=True)
-class Author:
-    """Who wrote an item, in which role, for whom."""
+class Outcome:
+    """What became of an item: created, changed or unchanged, and the number of log entries written."""
 
-    name: str
-    role: str = ""
-    organization: str = ""
-
-
-@dataclass(frozen=True)
-class Attachment:
-    """A file that an item carries. `path` is below /media/ ("ab12.pdf"), or an absolute https address."""
-
-    role: str  # pdf, image
-    path: str
-    name: str
-    media_type: str
-    size: int  # bytes
-    pages: int | None = None
-    alt: str = ""
-
-
-@dataclass(frozen=True)
-class Item:
-    """An item as it stands, or as it stood at one revision. `body` is clean HTML."""
-
-    id: int
     slug: str
-    state: str  # draft, scheduled, published, withdrawn
-    kind: str
-    title: str
-    subtitle: str
-    excerpt: str
-    body: str
-    markdown: str | None
-    language: str
-    published_on: str | None  # YYYY-MM-DD, or --MM-DD when the year is missing
-    date_precision: str  # instant, day, yearless
-    published_at: datetime | None
-    publish_at: datetime | None
-    updated_on: str | None
-    update_note: str
-    canonical_url: str
-    featured: bool
-    authors: tuple[Author, ...]
-    topics: tuple[str, ...]
-    attachments: tuple[Attachment, ...]
-    revision: int
-    modified_at: datetime
-    withdrawn_at: datetime | None = None
-    withdrawn_why: str = ""
-
-    @property
-    def day(self) -> date | None:
-        """The calendar day of publication, when it is complete."""
-        return date.fromisoformat(self.published_on) if self.published_on and self.published_on[0] != "-" else None
-
-    @property
-    def pdf(self) -> Attachment | None:
-        """The PDF, when there is one."""
-        return next((a for a in self.attachments if a.role == "pdf"), None)
+    what: str
+    news: int
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One line of the publication log."""
+def find(conn: Connection, slug: str) -> Item:
+    """The item with this slug, whatever its state. Raises NotFound with those that are near."""
+    found = shelf.read(conn, sa.select(_ITEMS).where(_ITEMS.c.slug == slug))
+    if not found:
+        near = get_close_matches(slug, conn.scalars(sa.select(_ITEMS.c.slug)).all())
+        hint = f"Near are: {', '.join(near)}." if near else "`digest items list` shows what there is."
+        raise NotFound(f"There is no item {slug!r}. {hint}")
+    return found[0]
 
-    sequence: int
-    item_id: int
-    revision: int
-    what: str  # new, update, again
-    topics: tuple[str, ...]
-    note: str
-    at: datetime
+
+def latest(
+    conn: Connection, *, topic: str | None = None, kind: str | None = None, limit: int | None = None
+) -> list[Item]:
+    """The published and complete items, newest first; those of one moment in the reverse order of becoming news,
+    those that never were news last, so that the order never changes by itself."""
+    log = tables.publication_log
+    first = (log.c.item_id == _ITEMS.c.id) & (log.c.what == "new")
+    query = sa.select(_ITEMS).outerjoin(log, first).where(*_COMPLETE)
+    if topic is not None:
+        tagged = sa.select(tables.item_topics.c.item_id).where(tables.item_topics.c.topic == topic)
+        query = query.where(_ITEMS.c.id.in_(tagged))
+    if kind is not None:
+        query = query.where(_ITEMS.c.kind == kind)
+    order = (_ITEMS.c.published_at.desc(), sa.func.coalesce(log.c.sequence, 0).desc(), _ITEMS.c.id.desc())
+    return shelf.read(conn, query.order_by(*order).limit(limit))
+
+
+def everything(conn: Connection, *, state: str | None = None) -> list[Item]:
+    """All items, or those in one state, the last modified first: for staff."""
+    query = sa.select(_ITEMS).order_by(_ITEMS.c.modified_at.desc(), _ITEMS.c.id.desc())
+    return shelf.read(conn, query if state is None else query.where(_ITEMS.c.state == state))
+
+
+def kinds(conn: Connection) -> list[tuple[str, int]]:
+    """The kinds of published and complete items with their counts, by name."""
+    query = sa.select(_ITEMS.c.kind, sa.func.count()).where(*_COMPLETE).group_by(_ITEMS.c.kind)
+    return [(kind, count) for kind, count in conn.execute(query.order_by(_ITEMS.c.kind))]
+
+
+def put(
+    conn: Connection, draft: Draft, *, now: datetime, zone: str, known: bool = False, tell: str | None = None
+) -> Outcome:
+    """Brings a draft in: as a new item, or as the next text of the item with its identity or its slug.
+
+    `known` publishes without telling anybody; `tell` makes a change news again, with the draft's update note or else
+    `tell` as its sentence. A withdrawn item stays withdrawn. Raises BadInput, or Refused when it would hide an item.
+    """
+    news.lock(conn)
+    wanted = drafts.item(draft, zone=zone, now=now)
+    identity = {
+        "source": draft.source,
+        "foreign_id": draft.foreign_id,
+        "content_hash": drafts.fingerprint(draft),
+    }
+    publications.ensure_topics(conn, wanted.topics)
+    row = _same(conn, draft)
+    if row is None:
+        after = shelf.add(conn, wanted, identity)
+        return Outcome(after.slug, "created", _log(conn, None, after, now=now, known=known))
+    before = shelf.by_ids(conn, [row.id])[row.id]
+    if row.content_hash == identity["content_hash"]:
+        return Outcome(before.slug, "unchanged", 0)
+    note = None if tell is None else wanted.update_note or markup.line(tell)
+    return _change(conn, before, _standing(before, wanted), now=now, known=known, note=note, identity=identity)
+
+
+def publish(
+    conn: Connection, slug: str, *, now: datetime, at: datetime | None = None, known: bool = False, zone: str = "UTC"
+) -> int:
+    """Publishes an item now, or at a later moment, and says how many log entries that wrote (0 or 1).
+
+    A draft without any date gets that moment as its date. An item whose date lacks its year is published and marked,
+    but is no news until the year is known. What comes back after being withdrawn is news again.
+    """
+    news.lock(conn)
+    before = find(conn, slug)
+    later = at is not None and at > now
+    if before.state == "published":
+        if later:
+            raise Refused(f"{slug!r} is published already. Withdraw it first if it shall appear later.")
+        return 0
+    moment = at if at is not None and later else now
+    after = dataclasses.replace(before, **_dated(before, moment, zone))
+    if later:
+        after = dataclasses.replace(after, state="scheduled", publish_at=moment)
+        return _change(conn, before, after, now=now).news
+    return _change(conn, before, _published(after), now=now, known=known).news
+
+
+def publish_due(conn: Connection, now: datetime) -> list[str]:
+    """Publishes the scheduled items whose moment has come, in the order of their moments; their slugs."""
+    due = sa.select(_ITEMS).where(_ITEMS.c.state == "scheduled", _ITEMS.c.publish_at <= now)
+    if not shelf.read(conn, due.limit(1)):
+        return []
+    news.lock(conn)
+    items = shelf.read(conn, due.order_by(_ITEMS.c.publish_at, _ITEMS.c.id))
+    return [_change(conn, item, _published(item), now=now).slug for item in items]
+
+
+def next_publication(conn: Connection) -> datetime | None:
+    """When the next scheduled item becomes news."""
+    soonest: datetime | None = conn.scalar(
+        sa.select(sa.func.min(_ITEMS.c.publish_at)).where(_ITEMS.c.state == "scheduled")
+    )
+    return soonest
+
+
+def withdraw(conn: Connection, slug: str, *, now: datetime, why: str) -> Item:
+    """Takes a published item back, with the reason that readers see at its address; a scheduled one waits again."""
+    news.lock(conn)
+    before = find(conn, slug)
+    if before.state == "scheduled":
+        waiting = "draft" if before.withdrawn_at is None else "withdrawn"
+        return shelf.lay(conn, before, dataclasses.replace(before, state=waiting, publish_at=None, modified_at=now))
+    if before.state != "published":
+        raise Refused(f"{slug!r} is not published ({before.state}), so there is nothing to withdraw.")
+    if not (reason := markup.line(why)):
+        raise BadInput("why", "There is no reason.", "Write one sentence; readers see it where the item was.")
+    after = dataclasses.replace(before, state="withdrawn", withdrawn_at=now, withdrawn_why=reason, modified_at=now)
+    return shelf.lay(conn, before, after)
+
+
+def revise(
+    conn: Connection, slug: str, *, now: datetime, tell: str | None = None, zone: str = "UTC", **changes: Any
+) -> Outcome:
+    """Changes fields of an item by name; with `tell`, readers of the older text are told, in that sentence.
+
+    `markdown` brings its body with it. Raises BadInput for a field that cannot be revised or a value that is wrong.
+    """
+    news.lock(conn)
+    before = find(conn, slug)
+    if strange := sorted(set(changes) - _REVISABLE):
+        raise BadInput(strange[0], "It cannot be revised.", f"These can: {', '.join(sorted(_REVISABLE))}.")
+    if tell and not changes.get("update_note"):
+        changes["update_note"] = tell
+    wanted = drafts.item(drafts.revised(before, changes), zone=zone, now=now)
+    if not changes.keys() & {"published_on", "published_at"}:
+        wanted = dataclasses.replace(wanted, **{name: getattr(before, name) for name in _DATE})
+    publications.ensure_topics(conn, wanted.topics)
+    after = dataclasses.replace(_standing(before, wanted), state=before.state, publish_at=before.publish_at)
+    return _change(conn, before, after, now=now, note=None if tell is None else after.update_note)
+
+
+def _same(conn: Connection, draft: Draft) -> sa.Row[Any] | None:
+    if draft.foreign_id is not None:
+        mine = (_ITEMS.c.source == draft.source) & (_ITEMS.c.foreign_id == draft.foreign_id)
+        if row := conn.execute(sa.select(_ITEMS).where(mine)).one_or_none():
+            return row
+    row = conn.execute(sa.select(_ITEMS).where(_ITEMS.c.slug == draft.slug)).one_or_none()
+    if row is not None and row.foreign_id is not None and draft.foreign_id != row.foreign_id:
+        raise BadInput("slug", f"{draft.slug!r} belongs to another item, from {row.source}.", "Choose another slug.")
+    return row
+
+
+def _standing(before: Item, wanted: Item) -> Item:
+    """The wanted text, standing where the item stands: a state only moves forward by import."""
+    state, publish_at = wanted.state, wanted.publish_at
+    if before.withdrawn_at is not None or (before.state == "scheduled" and state == "draft"):
+        state, publish_at = before.state, before.publish_at
+    elif before.state == "published" and state != "published":
+        raise Refused(f"{before.slug!r} is published and cannot become a {state} item. Withdraw it if it must go.")
+    return dataclasses.replace(
+        wanted,
+        id=before.id,
+        slug=before.slug,
+        revision=before.revision,
+        state=state,
+        publish_at=publish_at,
+        withdrawn_at=before.withdrawn_at,
+        withdrawn_why=before.withdrawn_why,
+    )
+
+
+def _published(item: Item) -> Item:
+    return dataclasses.replace(item, state="published", publish_at=None, withdrawn_at=None, withdrawn_why="")
+
+
+def _dated(item: Item, moment: datetime, zone: str) -> dict[str, Any]:
+    undated = item.published_on is None or (item.publish_at is not None and item.published_at == item.publish_at)
+    return (
+        drafts.dating(None, moment, zone)
+        if undated and item.withdrawn_at is None
+        else {name: getattr(item, name) for name in _DATE}
+    )
+
+
+def _change(
+    conn: Connection,
+    before: Item,
+    after: Item,
+    *,
+    now: datetime,
+    known: bool = False,
+    note: str | None = None,
+    identity: dict[str, Any] | None = None,
+) -> Outcome:
+    if dataclasses.replace(after, modified_at=before.modified_at) == before:
+        shelf.lay(conn, before, before, identity)
+        return Outcome(before.slug, "unchanged", 0)
+    after = shelf.lay(conn, before, dataclasses.replace(after, modified_at=now), identity)
+    return Outcome(after.slug, "changed", _log(conn, before, after, now=now, known=known, note=note))
+
+
+def _log(
+    conn: Connection, before: Item | None, after: Item, *, now: datetime, known: bool, note: str | None = None
+) -> int:
+    what = _news(before, after, known=known, told=note is not None)
+    # A date that lost its year and got it back does not make an item new twice.
+    if what is None or (what == "new" and news.of_item(conn, after.id)):
+        return 0
+    news.write_entry(conn, after.id, after.revision, what, topics=after.topics, now=now, note=note or "")
+    return 1
+
+
+def _news(before: Item | None, after: Item, *, known: bool, told: bool) -> str | None:
+    """What kind of news a change is, if any: pure."""
+    if not after.is_complete or known:
+        return None
+    if before is None or not before.is_complete:
+        return "again" if before is not None and before.withdrawn_at is not None else "new"
+    return "update" if told else None

@@ -1,0 +1,256 @@
+"""Digests and topics as staff set them: identity, how often, schedule, rules.
+
+Promises: a new series starts with the log as it stands, so a new digest never mails an old library; a slug is made
+of small letters, digits and hyphens, since it becomes an address that readers keep. Refuses: the topic `all`, which
+stands for every topic. `rules` understands what staff write; this module keeps it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+
+from digest import markup, news, rules, tables
+from digest.errors import BadInput, NotFound, Refused
+
+CADENCES = rules.CADENCES
+ALL_TOPICS = "all"
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A publication as it is set."""
+
+    id: int
+    slug: str
+    name: str
+    description: str
+    from_name: str
+    from_address: str
+    reply_to: str
+    languages: tuple[str, ...]
+    zone: str
+    people_rev: int
+
+
+@dataclass(frozen=True)
+class Series:
+    """One digest at one cadence: its schedule, its rules, and how far it has come."""
+
+    digest_id: int
+    cadence: str
+    offered: bool
+    mark: int
+    next_number: int
+    hour: int
+    weekday: int | None  # 0 is Monday
+    month_day: int | None  # 31 means the last
+    fewest: int
+    most: int
+    late_hours: int
+    late_policy: str
+    needs_approval: bool
+    skipped_runs: int
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A subject readers can pick, and how many published items it has."""
+
+    slug: str
+    name: str
+    description: str
+    items: int
+
+
+def slug(text: str, where: str = "slug") -> str:
+    """`text` when it is a slug. Raises BadInput when it is not."""
+    if len(text) > 120 or not _SLUG.fullmatch(text):
+        raise BadInput(where, f"{text[:60]!r} cannot be part of an address.", "Use small letters, digits and hyphens.")
+    return text
+
+
+def topic_slug(text: str) -> str:
+    """`text` when a topic can be called so in addresses. Raises BadInput when it cannot, and for `all`."""
+    if text == ALL_TOPICS:
+        raise BadInput("topics", "`all` stands for every topic.", "Choose another name.")
+    return slug(text, "topics")
+
+
+def create(
+    conn: Connection,
+    slug_: str,
+    name: str,
+    *,
+    now: datetime,
+    zone: str,
+    from_name: str,
+    from_address: str,
+    cadences: Iterable[str] = ("weekly",),
+    weekday: int = 0,
+    hour: int = 7,
+    languages: Iterable[str] = ("en",),
+) -> Digest:
+    """A new digest with a series for each cadence. Raises Refused when the slug is taken."""
+    mark = news.counter(conn)
+    if conn.scalar(sa.select(tables.digests.c.id).where(tables.digests.c.slug == slug(slug_))):
+        raise Refused(f"There is a digest {slug_!r} already. Change it with `digest publications set {slug_}`.")
+    given = {"name": name, "from_name": from_name, "from_address": from_address, "zone": zone}
+    values = {key: rules.understand(key, text).value for key, text in given.items()}
+    values |= {"slug": slug_, "languages": rules.languages("languages", ",".join(languages))}
+    digest_id = conn.execute(sa.insert(tables.digests).values(values).returning(tables.digests.c.id)).scalar_one()
+    for cadence in dict.fromkeys(cadences):
+        _create_series(conn, digest_id, cadence, mark=mark, hour=hour, weekday=weekday, now=now)
+    return by_id(conn, digest_id)
+
+
+def _create_series(
+    conn: Connection, digest_id: int, cadence: str, *, mark: int, hour: int, weekday: int, now: datetime
+) -> None:
+    conn.execute(
+        sa.insert(tables.series).values(
+            digest_id=digest_id,
+            cadence=cadence,
+            mark=mark,
+            hour=hour,
+            weekday=weekday if cadence == "weekly" else None,
+            month_day=1 if cadence == "monthly" else None,
+            since=now,
+        )
+    )
+
+
+def set(conn: Connection, slug_: str, changes: Mapping[str, str]) -> Digest:
+    """Changes settings by name: "KEY" for the digest or all its series, "CADENCE.KEY" for one. All or none.
+
+    Raises BadInput naming the setting that cannot be understood.
+    """
+    digest = find(conn, slug_)
+    have = [one.cadence for one in series(conn, digest.id)]
+    understood = [rules.understand(key, text) for key, text in changes.items()]
+    for setting in understood:
+        if setting.cadence and setting.cadence not in have:
+            key = f"{setting.cadence}.{setting.column}"
+            raise BadInput(key, f"{slug_!r} has no {setting.cadence} editions.", f"It has: {', '.join(have)}.")
+    for setting in understood:
+        _set_one(conn, digest.id, setting)
+    return by_id(conn, digest.id)
+
+
+def _set_one(conn: Connection, digest_id: int, setting: rules.Setting) -> None:
+    change: sa.Update
+    if setting.of_series:
+        change = sa.update(tables.series).where(tables.series.c.digest_id == digest_id)
+        if setting.cadence:
+            change = change.where(tables.series.c.cadence == setting.cadence)
+    else:
+        change = sa.update(tables.digests).where(tables.digests.c.id == digest_id)
+    conn.execute(change.values({setting.column: setting.value}))
+
+
+def find(conn: Connection, slug_: str) -> Digest:
+    """The digest with this slug. Raises NotFound with the slugs there are."""
+    row = conn.execute(sa.select(tables.digests).where(tables.digests.c.slug == slug_)).one_or_none()
+    if row is None:
+        known = conn.scalars(sa.select(tables.digests.c.slug).order_by(tables.digests.c.slug)).all()
+        raise NotFound(f"There is no digest {slug_!r}. There is: {', '.join(known) or 'none yet'}.")
+    return _digest(row)
+
+
+def by_id(conn: Connection, digest_id: int) -> Digest:
+    """The digest with this id. Raises NotFound."""
+    row = conn.execute(sa.select(tables.digests).where(tables.digests.c.id == digest_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no digest with the id {digest_id}.")
+    return _digest(row)
+
+
+def all(conn: Connection) -> list[Digest]:
+    """Every digest, the oldest first."""
+    return [_digest(row) for row in conn.execute(sa.select(tables.digests).order_by(tables.digests.c.id))]
+
+
+def series(conn: Connection, digest_id: int) -> list[Series]:
+    """The series of a digest, the most frequent first."""
+    rows = conn.execute(sa.select(tables.series).where(tables.series.c.digest_id == digest_id))
+    return sorted((_series(row) for row in rows), key=lambda one: CADENCES.index(one.cadence))
+
+
+def one_series(conn: Connection, digest_id: int, cadence: str) -> Series:
+    """One series. Raises NotFound when the digest does not come that often."""
+    for one in series(conn, digest_id):
+        if one.cadence == cadence:
+            return one
+    have = ", ".join(one.cadence for one in series(conn, digest_id)) or "none"
+    raise NotFound(f"{by_id(conn, digest_id).slug!r} has no {cadence} editions. It has: {have}.")
+
+
+def touch_people(conn: Connection, digest_id: int) -> None:
+    """Notes that somebody's subscription changed: a plan that is being completed then looks again."""
+    conn.execute(
+        sa.update(tables.digests)
+        .where(tables.digests.c.id == digest_id)
+        .values(people_rev=tables.digests.c.people_rev + 1)
+    )
+
+
+def topics(conn: Connection) -> list[Topic]:
+    """Every topic with the number of its published and complete items, by name."""
+    items = tables.items
+    count = (
+        sa.select(sa.func.count())
+        .select_from(tables.item_topics.join(items, items.c.id == tables.item_topics.c.item_id))
+        .where(
+            tables.item_topics.c.topic == tables.topics.c.slug,
+            items.c.state == "published",
+            items.c.published_at.is_not(None),
+        )
+        .scalar_subquery()
+    )
+    rows = conn.execute(sa.select(tables.topics, count.label("published")))
+    found = [Topic(row.slug, row.name, row.description, row.published) for row in rows]
+    return sorted(found, key=lambda topic: (topic.name.casefold(), topic.slug))
+
+
+def topic(conn: Connection, slug_: str) -> Topic:
+    """The topic with this slug. Raises NotFound with those that are near."""
+    known = {topic.slug: topic for topic in topics(conn)}
+    if slug_ not in known:
+        near = get_close_matches(slug_, known) or sorted(known)
+        raise NotFound(f"There is no topic {slug_!r}. There is: {', '.join(near) or 'none yet'}.")
+    return known[slug_]
+
+
+def set_topic(conn: Connection, slug_: str, name: str, description: str = "") -> None:
+    """Names and describes a topic; a new one is made."""
+    ensure_topics(conn, [slug_])
+    values = {"name": markup.line(name), "description": markup.line(description)}
+    if not values["name"]:
+        raise BadInput(f"topic {slug_}", "Its name is empty.", "Give it the name that readers see.")
+    conn.execute(sa.update(tables.topics).where(tables.topics.c.slug == slug_).values(values))
+
+
+def ensure_topics(conn: Connection, slugs: Iterable[str]) -> None:
+    """Makes the topics that do not exist yet, each named after its slug. Raises BadInput for `all`."""
+    wanted = dict.fromkeys(topic_slug(one) for one in slugs)
+    known = {*conn.scalars(sa.select(tables.topics.c.slug).where(tables.topics.c.slug.in_(wanted)))}
+    for new in (one for one in wanted if one not in known):
+        name = new.replace("-", " ")
+        conn.execute(sa.insert(tables.topics).values(slug=new, name=name[0].upper() + name[1:]))
+
+
+def _digest(row: Row[Any]) -> Digest:
+    return Digest(**{**row._mapping, "languages": tuple(row.languages)})
+
+
+def _series(row: Row[Any]) -> Series:
+    return Series(**row._mapping)
