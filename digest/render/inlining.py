@@ -1,0 +1,46 @@
+"""Inlines the mail's CSS with premailer, once per edition and language.
+
+Promises: nothing is fetched, whatever the markup says; classes stay, since the dark and narrow rules need them; the
+markup's slots and cuts come through unchanged. Those rules themselves never pass premailer: see `templates`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from premailer import Premailer
+
+CUT = "@@:cut@@"
+
+_BLANK = re.compile(r"\n\s+")
+
+
+class _Offline(Premailer):  # type: ignore[misc]  # premailer has no types
+    def _load_external(self, url: str) -> str:
+        return ""
+
+
+def page(html: str, css: str) -> str:
+    """The whole page `html` with `css` written into its elements."""
+    premailer = _Offline(
+        html,
+        css_text=css,
+        method="html",
+        allow_network=False,
+        strip_important=False,
+        remove_classes=False,
+        disable_link_rewrites=True,
+        disable_leftover_css=True,
+        disable_validation=True,
+        disable_basic_attributes=["width", "height", "align", "valign", "bgcolor"],
+        align_floating_images=False,
+        cssutils_logging_level=logging.CRITICAL,
+    )
+    return _BLANK.sub("\n", premailer.transform(pretty_print=False))
+
+
+def fragments(pieces: list[str], css: str) -> list[str]:
+    """Each of `pieces` (body markup) with `css` written into its elements; one pass for all of them."""
+    body = page(f"<html><body>{CUT}{CUT.join(pieces)}{CUT}</body></html>", css)
+    return [piece.strip() for piece in body.split(CUT)[1:-1]]

@@ -1,0 +1,166 @@
+"""Joins shell and entries into variants, and keeps each within the size that mail programs show whole.
+
+Promises: after the press is set up a variant costs well under a millisecond. Over the budget it takes, in this
+order: long excerpts, then everything but one line per item, then the last items (with a link to all of them).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from markupsafe import Markup
+
+from digest.render import budget, entries, inlining, plain, quoted, templates
+from digest.render import words as wording
+from digest.render.entries import LINE, Piece
+from digest.render.shapes import SLOT, EntryView, Rendered, Shell, slot, tidied
+from digest.render.words import Words
+
+SUBJECT = 59  # characters
+PREHEADER = 100
+
+NBSP = "\u00a0"
+
+_MARK = re.compile("@@:([a-z]+)@@")
+_WORDS_PER_MINUTE = 230
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The shell, inlined: markup and names of marks in turn; the text parts around the items."""
+
+    html: tuple[str, ...]
+    size: int  # bytes at most, as sent
+    gap: int  # bytes between two items
+    head: str
+    foot: str
+    hair: str
+    also: str
+    more: str
+
+
+class Press:
+    """Makes the variants of one edition in one language."""
+
+    def __init__(self, shell: Shell, language: str, entries: Iterable[EntryView]) -> None:
+        """Renders and inlines the shell and each entry once."""
+        self._shell = tidied(shell)
+        self._words = wording.of(language)
+        self._frame = _frame(self._shell, self._words)
+        self._pieces: dict[int, Piece] = {}
+        self.add(entries)
+
+    def add(self, views: Iterable[EntryView]) -> None:
+        """Makes further entries ready; those already known are left as they are."""
+        fresh = [view for view in views if view.sequence not in self._pieces]
+        self._pieces.update(entries.prepare(self._shell, self._words, fresh))
+
+    def variant(self, sequences: Sequence[int], *, most: int) -> Rendered:
+        """The mail with these entries in this order, those beyond `most` as titles only."""
+        pieces = [self._pieces[sequence] for sequence in sequences]
+        if not pieces:
+            raise ValueError("a mail needs at least one entry")
+        heading = headline(self._words, pieces)
+        texts = {"heading": heading, "subject": heading, "summary": self._summary(pieces)}
+        texts["preheader"] = self._preheader(pieces[0], texts["summary"])
+        room = budget.LIMIT - self._frame.size - sum(quoted.bound(escape(text)) for text in texts.values())
+        levels, shortened = budget.levels([piece.sizes for piece in pieces], most, room, self._frame.gap)
+        return Rendered(
+            subject=heading,
+            html=self._html(texts, pieces, levels),
+            text=self._text(texts, pieces, levels),
+            shortened=shortened,
+        )
+
+    def _html(self, texts: dict[str, str], pieces: Sequence[Piece], levels: Sequence[int]) -> str:
+        filled = {name: escape(text) for name, text in texts.items()}
+        blocks: list[str] = []
+        for place, (piece, level) in enumerate(zip(pieces, levels, strict=False)):
+            if level == LINE and place and levels[place - 1] != LINE:
+                blocks += [self._frame.hair, self._frame.also]
+            elif level != LINE and place:
+                blocks.append(self._frame.hair)
+            blocks.append(piece.html[level])
+        if len(levels) < len(pieces):
+            blocks.append(self._frame.more.replace("@@:more@@", escape(self._more(pieces, levels))))
+        filled["entries"] = "\n".join(blocks)
+        return "".join(filled[part] if at % 2 else part for at, part in enumerate(self._frame.html))
+
+    def _text(self, texts: dict[str, str], pieces: Sequence[Piece], levels: Sequence[int]) -> str:
+        blocks = [
+            self._frame.head,
+            f"{plain.title(texts['heading'])}\n{plain.fold(texts['summary'].replace(NBSP, ' '))}",
+        ]
+        for place, (piece, level) in enumerate(zip(pieces, levels, strict=False)):
+            if level == LINE and place and levels[place - 1] != LINE:
+                blocks.append(f"{self._words.also}:")
+            blocks.append(f"{place + 1}. {piece.texts[level][place >= 9]}")
+        if len(levels) < len(pieces):
+            blocks.append(plain.link(self._more(pieces, levels), self._shell.page))
+        return "\n\n".join([*blocks, self._frame.foot])
+
+    def _more(self, pieces: Sequence[Piece], levels: Sequence[int]) -> str:
+        left = len(pieces) - len(levels)
+        return self._words.plural(self._words.more_online, left)
+
+    def _summary(self, pieces: Sequence[Piece]) -> str:
+        words, updates = self._words, sum(piece.update for piece in pieces)
+        new = words.plural(words.new, len(pieces) - updates)
+        changed = words.plural(words.updates, updates)
+        what = words.both.format(new=new, updates=changed) if 0 < updates < len(pieces) else changed if updates else new
+        sentence = words.summary.format(what=what)
+        if self._shell.before:
+            day = words.month_day(self._shell.before, self._shell.day).replace(" ", NBSP)
+            sentence = words.summary_since.format(what=what, day=day)
+        reading = -(-sum(piece.reading for piece in pieces) // _WORDS_PER_MINUTE)
+        minutes = " " + words.plural(words.minutes, reading) if reading else ""
+        return sentence[:1].upper() + sentence[1:] + minutes
+
+    def _preheader(self, lead: Piece, summary: str) -> str:
+        text = lead.excerpt if len(lead.excerpt) >= 40 else f"{lead.excerpt} {summary}".strip()
+        return entries.shorten(text, PREHEADER, self._words)
+
+
+def headline(words: Words, pieces: Sequence[Piece]) -> str:
+    """Subject and heading: the first item in words, the rest in number, under 60 characters."""
+    lead, rest = pieces[0], len(pieces) - 1
+    title = f"{words.updated}: {lead.title}" if lead.update else lead.title
+    if not rest:
+        return entries.shorten(title, SUBJECT, words)
+    pattern = words.and_more[rest != 1].format(title="\0", n=words.count(rest))
+    return pattern.replace("\0", entries.shorten(title, SUBJECT + 1 - len(pattern), words))
+
+
+def _frame(shell: Shell, words: Words) -> _Frame:
+    line = f"{words.labels[shell.cadence]}, {words.long(shell.day)}"
+    reason = Markup(escape(words.reason)).format(  # noqa: S704  # escaped just here
+        digest=Markup("<strong>{}</strong>").format(words.digests[shell.cadence]), asked=slot("asked")
+    )
+    html = templates.page(
+        "digest.html",
+        shell,
+        words,
+        **{name: f"@@:{name}@@" for name in ("subject", "heading", "summary", "entries")},
+        label=words.mail_label.format(label=words.labels[shell.cadence], site=shell.site_name),
+        label_line=line,
+        calls=[shell.calls_to_action[at : at + 3] for at in range(0, len(shell.calls_to_action), 3)],
+        reason=reason,
+        sent_to=words.sent_to.format(masked=slot("masked")),
+        slots={"preferences": slot("preferences"), "unsubscribe": slot("unsubscribe")},
+    )
+    small = [templates.piece("hair"), templates.piece("also", words), templates.piece("more", shell.page, "@@:more@@")]
+    hair, also, more = inlining.fragments(small, templates.css("mail.css"))
+    foot = "\n\n".join(filter(None, (plain.calls(shell.calls_to_action), plain.foot(shell, words, personal=True))))
+    return _Frame(
+        html=tuple(_MARK.split(html)),
+        size=quoted.bound(html) + quoted.bound(also + more) + budget.SLOT_ROOM * len(SLOT.findall(html)),
+        gap=quoted.bound(hair),
+        head=plain.head(shell, line),
+        foot=foot,
+        hair=hair,
+        also=also,
+        more=more,
+    )
