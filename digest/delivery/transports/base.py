@@ -8,13 +8,20 @@ and unsure. Anything else it raises means that nothing after the last reported o
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, runtime_checkable
 
-from digest.delivery.message import Compiled, Recipient
+from digest.delivery.message import Recipient
+from digest.errors import Refused
+from digest.home import Home
+
+ENTRY_POINTS = "digest.transports"  # where an installed package names its transports: a function from Home to Transport
+OURS = {"maildir": "digest.delivery.transports.local:maildir"}  # known in a checkout that is not installed, too
 
 
 class Answer(Enum):
@@ -38,12 +45,23 @@ class Receipt:
     provider_id: str | None = None
 
 
+class Body(Protocol):
+    """What is handed over: a compiled variant, or a mail that is whole already."""
+
+    @property
+    def uid(self) -> str:
+        """Names the edition or the notice: with the subscriber it names one delivery for ever."""
+
+    def join(self, recipient: Recipient) -> bytes:
+        """The whole message for this recipient, with CRLF line ends."""
+
+
 @dataclass(frozen=True)
 class Group:
     """Deliveries of one variant that are handed over together; `positions` name them to the sender."""
 
     positions: Sequence[int]
-    variant: Compiled
+    variant: Body
     recipients: Sequence[Recipient]
 
 
@@ -62,8 +80,11 @@ class Transport(Protocol):
     def outcomes(self, timeout: float) -> Iterable[tuple[int, Receipt]]:
         """What became known since the last call, at least one when anything is under way and `timeout` (s) allows."""
 
-    def close(self, grace: float) -> None:
-        """Finishes within `grace` seconds; what has no outcome then is unsure."""
+    def recall(self) -> Iterable[int]:
+        """Takes back what certainly was not handed over yet, and names it; the rest stays under way."""
+
+    def close(self) -> None:
+        """Ends connections; nothing is handed over or told after it. What had no outcome until then is unsure."""
 
 
 class Sequential:
@@ -75,9 +96,9 @@ class Sequential:
     repeatable = False
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[int, Compiled, Recipient]] = deque()
+        self._waiting: deque[tuple[int, Body, Recipient]] = deque()
 
-    def deliver(self, variant: Compiled, recipient: Recipient) -> Receipt:
+    def deliver(self, variant: Body, recipient: Recipient) -> Receipt:
         """Hands one mail over and says what became of it."""
         raise NotImplementedError
 
@@ -89,11 +110,38 @@ class Sequential:
         )
 
     def outcomes(self, timeout: float) -> Iterable[tuple[int, Receipt]]:
-        """Delivers everything queued, yielding each receipt as soon as it is known."""
+        """Delivers what is queued until `timeout` is over, yielding each receipt as soon as it is known."""
+        until = time.monotonic() + timeout
         while self._waiting:
             position, variant, recipient = self._waiting.popleft()
             yield position, self.deliver(variant, recipient)
+            if time.monotonic() >= until:
+                return
 
-    def close(self, grace: float) -> None:
-        """Nothing is ever under way between two calls."""
+    def recall(self) -> Iterable[int]:
+        """Everything that waits: nothing is ever half done between two outcomes."""
+        positions = [position for position, _, _ in self._waiting]
         self._waiting.clear()
+        return positions
+
+    def close(self) -> None:
+        """Forgets what waits."""
+        self._waiting.clear()
+
+
+def open_transport(kind: str, home: Home) -> Transport:
+    """The transport that the settings name: a kind of ours, an installed package's, or "module:function" for one that
+    is importable but not installed. Raises Refused, naming the known kinds, when there is none.
+    """
+    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    found |= {name: EntryPoint(name, reference, ENTRY_POINTS) for name, reference in OURS.items()}
+    known = ", ".join(sorted(found))
+    if ":" in kind:
+        found[kind] = EntryPoint(kind, kind, ENTRY_POINTS)
+    if kind not in found:
+        raise Refused(f'There is no transport "{kind}". Set [transport] kind to one of: {known}.')
+    try:
+        factory: Callable[[Home], Transport] = found[kind].load()
+    except (ImportError, AttributeError, TypeError) as error:
+        raise Refused(f'The transport "{kind}" cannot be loaded: {error}. Known are: {known}.') from error
+    return factory(home)
