@@ -1,0 +1,113 @@
+"""Addresses never to be mailed, why, and who may lift it; and with that, when two addresses are the same.
+
+Promises: only a keyed hash is kept, so the list names nobody, and a person who was erased stays unmailed. A graver
+reason replaces a lighter one, never the other way round. Adding takes no lock but its own row, since senders add while
+they hold a batch (the address book refuses whom a plan still holds); lifting is seen by editions being planned.
+Refuses: an address that cannot be mailed at all, and lifting without the name of who answers for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import email_validator
+import sqlalchemy as sa
+import structlog
+from sqlalchemy import Connection
+
+from digest import db, keys, publications
+from digest.errors import BadInput, Refused
+from digest.keys import Keyring
+from subscribers.tables import subscribers, subscriptions, suppressions
+
+REASONS = ("left", "imported", "erased", "hard", "by-staff", "complaint")  # from the lightest to the gravest
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Address:
+    """One mailbox: `email` as mail is sent to it (domain in ASCII), `key` to tell whether two are the same."""
+
+    email: str
+    key: str
+
+
+def address(email: str) -> Address:
+    """The mailbox that `email` names. Raises BadInput when no mail can be sent to it (RFC 5321, strict limits)."""
+    try:
+        parts = email_validator.validate_email(
+            email.strip(), check_deliverability=False, strict=True, allow_smtputf8=False, test_environment=True
+        )
+    except email_validator.EmailNotValidError as error:
+        raise BadInput("email", _sentence(error), "Write an address such as name@example.org.") from error
+    ascii_email = f"{parts.local_part}@{parts.ascii_domain}"
+    return Address(ascii_email, ascii_email.lower())
+
+
+def address_key(email: str) -> str:
+    """The address lower-cased with its domain in ASCII: equal keys are one person. Raises BadInput as `address`."""
+    return address(email).key
+
+
+def hash_of(keyring: Keyring, key: str) -> bytes:
+    """The 16 bytes that stand for an address key; made with the key that is never rotated."""
+    return keys.mac(keyring.derive_fixed("suppression"), key.encode())
+
+
+def address_hash(keyring: Keyring, email: str) -> bytes:
+    """The 16 bytes that stand for an address. Raises BadInput as `address`."""
+    return hash_of(keyring, address_key(email))
+
+
+def reason(conn: Connection, email_hash: bytes) -> str | None:
+    """Why this address must not be mailed, or None when it may be."""
+    return reasons(conn, [email_hash]).get(email_hash)
+
+
+def reasons(conn: Connection, hashes: Iterable[bytes]) -> dict[bytes, str]:
+    """Which of these addresses must not be mailed, and why."""
+    wanted = suppressions.c.email_hash.in_(list(hashes))
+    return {row.email_hash: row.reason for row in conn.execute(sa.select(suppressions).where(wanted))}
+
+
+def add(conn: Connection, keyring: Keyring, email: str, *, reason: str, now: datetime, by: str = "") -> bool:
+    """Never mail this address again; False when it stands already for a reason as grave."""
+    if reason not in REASONS:
+        raise BadInput("reason", f"{reason!r} is no reason.", f"Choose one of {', '.join(REASONS)}.")
+    email_hash = address_hash(keyring, email)
+    row = {"reason": reason, "at": now, "said_by": by}
+    new = db.insert_new(conn, suppressions).values(email_hash=email_hash, **row).returning(suppressions.c.email_hash)
+    if conn.execute(new).first() is not None:
+        return True
+    lighter = suppressions.c.reason.in_(REASONS[: REASONS.index(reason)])
+    graver = sa.update(suppressions).where(suppressions.c.email_hash == email_hash, lighter).values(**row)
+    return conn.execute(graver).rowcount == 1
+
+
+def lift(conn: Connection, keyring: Keyring, email: str, *, by: str, now: datetime) -> bool:
+    """Allow mail to this address again, on the word of `by`; False when it was not on the list."""
+    if not by.strip():
+        raise Refused("Taking an address off the do-not-mail list needs the name of who answers for it. Add --by NAME.")
+    email_hash = address_hash(keyring, email)
+    _touch(conn, email_hash)
+    lifted = conn.execute(sa.delete(suppressions).where(suppressions.c.email_hash == email_hash)).rowcount == 1
+    log.info("suppression lifted", by=by.strip(), found=lifted, at=now.isoformat())
+    return lifted
+
+
+def _touch(conn: Connection, email_hash: bytes) -> None:
+    """Tells the plans of this person's digests that people changed; digests by id, so that two never lock crosswise."""
+    theirs = (
+        sa.select(subscriptions.c.digest_id)
+        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
+        .where(subscribers.c.email_hash == email_hash)
+    )
+    for digest_id in sorted(conn.scalars(theirs)):
+        publications.touch_people(conn, digest_id)
+
+
+def _sentence(error: Exception) -> str:
+    return f"{error}".strip().rstrip(".") + "."

@@ -1,0 +1,280 @@
+"""People in and out as CSV: what another system knows of them, with where their consent comes from.
+
+Promises: one bad row never stops the rest, and its line is named; an import can be repeated; nobody on the
+do-not-mail list and nobody who left is brought back; what goes out can be read in again and runs no formula in a
+spreadsheet. Refuses: a file that `sheets` cannot read, and a digest that does not exist, before anything is written.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TextIO
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from digest import markup, publications
+from digest.db import Database
+from digest.errors import BadInput, Problem
+from digest.keys import Keyring
+from subscribers import consent as consents
+from subscribers import members, newcomers, preferences, records, sheets, suppression
+from subscribers.consent import Origin
+from subscribers.newcomers import Choices, Newcomer
+from subscribers.sheets import Row
+from subscribers.tables import subscribers, suppressions
+
+BATCH = 500  # rows a transaction
+SUPPRESSED = "suppressed"
+
+read = sheets.read  # the rows of a CSV file: one door for the faces
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an import did, in rows; `problems` names each row that was not taken as it stands."""
+
+    created: int
+    changed: int
+    unchanged: int
+    refused: int
+    suppressed: int
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A row that is understood."""
+
+    line: int
+    digest: str
+    newcomer: Newcomer
+    suppressed: bool  # the file says that this address must not be mailed
+
+
+# --- importing -------------------------------------------------------------------------------------------------
+
+
+def import_people(
+    db: Database,
+    keyring: Keyring,
+    rows: Iterable[Row],
+    *,
+    digest: str,
+    consent: str,
+    now: datetime,
+    dry_run: bool = False,
+) -> Report:
+    """Brings people in, 500 rows a transaction; rows that name no digest go to `digest`.
+
+    `consent` says in words where their consent comes from. With `dry_run` the report is the same and nothing is kept.
+    """
+    with db.reading() as conn:
+        publications.find(conn, digest)  # a mistyped digest stops everything, not every row
+        known = {one.slug: _Target(one.id, newcomers.offered(conn, one.id)) for one in publications.all(conn)}
+    tally = _Tally()
+    coming = iter(rows)
+    while batch := list(itertools.islice(coming, BATCH)):
+        entries = tally.understood(batch, known, digest, consent)
+        step = functools.partial(_write, keyring=keyring, known=known, entries=entries, now=now, dry_run=dry_run)
+        tally.count(db.run(step, bulk=True))
+    return tally.report()
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A digest that rows may name."""
+
+    id: int
+    offered: tuple[str, ...]
+
+
+class _Tally:
+    """Counts what becomes of rows, and remembers which addresses came already."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._problems: list[tuple[int, Problem]] = []
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def understood(self, rows: Iterable[Row], known: Mapping[str, _Target], digest: str, consent: str) -> list[_Entry]:
+        """The rows that can be taken; the others are refused here, each with its line."""
+        entries = []
+        for row in rows:
+            try:
+                entries.append(self._new(_entry(row, known, digest, consent)))
+            except BadInput as error:
+                self._refuse(row.line, error.problem)
+        return entries
+
+    def count(self, outcomes: Iterable[tuple[_Entry, str]]) -> None:
+        """Adds what was done."""
+        for entry, what in outcomes:
+            if what == "left":
+                self._refuse(entry.line, _LEFT)
+                continue
+            self._counts[what] += 1
+            if what == SUPPRESSED and not entry.suppressed:
+                self._problems.append((entry.line, _at(entry.line, _BARRED)))
+
+    def report(self) -> Report:
+        """Everything so far, the problems in the order of the file."""
+        counted = {what: self._counts[what] for what in ("created", "changed", "unchanged", "refused", SUPPRESSED)}
+        return Report(
+            **counted, problems=tuple(problem for _, problem in sorted(self._problems, key=lambda one: one[0]))
+        )
+
+    def _new(self, entry: _Entry) -> _Entry:
+        first = self._seen.setdefault((entry.digest, entry.newcomer.address.key), entry.line)
+        if first != entry.line:
+            why = f"It is the same address as on line {first}; only that line was used."
+            raise BadInput("email", why, "Remove one of the two.")
+        return entry
+
+    def _refuse(self, line: int, problem: Problem) -> None:
+        self._counts["refused"] += 1
+        self._problems.append((line, _at(line, problem)))
+
+
+_LEFT = Problem("email", "This person has left, and an import brings nobody back.", "Only they can sign up again.")
+_BARRED = Problem("email", "The address is on the do-not-mail list and was not added.", "Leave it out of the file.")
+
+
+def _at(line: int, problem: Problem) -> Problem:
+    return Problem(f"line {line}, {problem.where}", problem.why, problem.remedy)
+
+
+def _write(
+    conn: Connection,
+    *,
+    keyring: Keyring,
+    known: Mapping[str, _Target],
+    entries: Sequence[_Entry],
+    now: datetime,
+    dry_run: bool,
+) -> list[tuple[_Entry, str]]:
+    """What became of each entry."""
+    trial = conn.begin_nested() if dry_run else None
+    outcomes = [(entry, SUPPRESSED) for entry in entries if entry.suppressed]
+    for entry, _ in outcomes:
+        suppression.add(conn, keyring, entry.newcomer.address.email, reason="imported", now=now)
+    for slug in sorted({entry.digest for entry in entries}):
+        mine = [entry for entry in entries if entry.digest == slug and not entry.suppressed]
+        people = [entry.newcomer for entry in mine]
+        added = members.add_all(conn, keyring, people, digest_id=known[slug].id, now=now)
+        outcomes += [(entry, one.what) for entry, one in zip(mine, added, strict=True)]
+    if trial:
+        trial.rollback()
+    return outcomes
+
+
+def _entry(row: Row, known: Mapping[str, _Target], digest: str, consent: str) -> _Entry:
+    """What a row says. Raises BadInput naming the column."""
+    cells = row.cells
+    if row.too_long:
+        raise BadInput("columns", "It has more cells than the header.", "Put cells with separators in them in quotes.")
+    address = suppression.address(cells.get("email", ""))
+    slug = cells.get("digest", digest)
+    if slug not in known:
+        raise BadInput("digest", f"There is no digest {slug[:60]!r}.", f"Known are: {', '.join(sorted(known))}.")
+    state = _state(cells.get("state", "active"))
+    choices = Choices(
+        _choices(cells, known[slug].offered),
+        _number("hour", cells.get("hour")),
+        cells.get("zone"),
+        cells.get("name"),
+        cells.get("language"),
+    )
+    newcomer = Newcomer(
+        address,
+        newcomers.checked(choices, known[slug].offered),
+        "active" if state == SUPPRESSED else state,
+        _day("paused_until", cells.get("paused_until")) if state == "paused" else None,
+        _moment("subscribed_at", cells.get("subscribed_at")),
+        Origin(markup.line(consent), markup.line(cells.get("source", "")), _stated(cells.get("consented_at"))),
+    )
+    return _Entry(row.line, slug, newcomer, state == SUPPRESSED)
+
+
+def _choices(cells: Mapping[str, str], offered: Sequence[str]) -> dict[str, str] | None:
+    topics, cadence = cells.get("topics", ""), cells.get("cadence", "").strip().lower()
+    if "=" in topics:
+        return preferences.parse(topics, offered)
+    if not topics and not cadence:
+        return None
+    named = [preferences.checked_topic(part.strip().lower()) for part in topics.split(";") if part.strip()]
+    return preferences.of(named, cadence or newcomers.usual(offered))
+
+
+def _state(text: str) -> str:
+    state = text.strip().lower()
+    if state not in (*members.STATES, SUPPRESSED):
+        raise BadInput("state", f"{text[:40]!r} is no state.", f"Write {', '.join(members.STATES)} or {SUPPRESSED}.")
+    return state
+
+
+def _number(where: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"\s*[0-9]{1,2}\s*", text):
+        raise BadInput(where, f"{text[:40]!r} is no hour.", "Write a whole number from 0 to 23.")
+    return int(text)
+
+
+def _day(where: str, text: str | None) -> date | None:
+    moment = _moment(where, text)
+    return moment.date() if moment else None
+
+
+def _moment(where: str, text: str | None) -> datetime | None:
+    """A day or a moment in ISO 8601; without a zone it is UTC."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadInput(where, f"{text[:40]!r} is no date.", "Write it as 2026-08-31.") from None
+
+
+def _stated(text: str | None) -> str:
+    moment = _moment("consented_at", text)
+    return moment.isoformat() if moment else ""
+
+
+# --- exporting -------------------------------------------------------------------------------------------------
+
+
+def export(conn: Connection) -> Iterator[tuple[str, ...]]:
+    """Everyone, a row for each subscription after a row of column names; cells that a spreadsheet would run are quoted.
+
+    What comes out can be imported again.
+    """
+    barred = set(conn.scalars(sa.select(subscribers.c.id).join(suppressions, _SAME_ADDRESS)))
+    origins = consents.latest(conn)
+    yield sheets.COLUMNS
+    for one in records.standing(conn):
+        origin = origins.get((one.subscriber_id, one.digest_id), consents.NOTHING_STATED)
+        state = SUPPRESSED if one.subscriber_id in barred else one.state
+        choices = ";".join(f"{topic}={how_often}" for topic, how_often in sorted(one.preferences.items()))
+        person = (one.email, one.name, one.language, choices, "", str(one.hour), one.zone, one.digest, state)
+        since = one.joined_at.isoformat()
+        cells = (*person, one.paused_until or "", since, origin.consented_at, origin.source)
+        yield tuple(sheets.quoted(cell) for cell in cells)
+
+
+_SAME_ADDRESS = suppressions.c.email_hash == subscribers.c.email_hash
+
+
+def write(conn: Connection, file: TextIO) -> int:
+    """Writes `export` as CSV (RFC 4180) and says how many people's rows it wrote."""
+    rows = list(export(conn))
+    csv.writer(file).writerows(rows)
+    return len(rows) - 1
