@@ -1,0 +1,213 @@
+"""What each reader of an edition gets, when and until when: readers in, groups of equal due time and variant out.
+
+Promises: one list for all readers with the same choices, start, debts and language, computed once; a reader's hour is
+the first at or after the edition's start, and never before it was frozen; the deadline is twelve hours later and
+never after the reader's next run. States the `Audience` that the people's side fulfils. Writes nothing but variants.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from digest import editions, publications, schedules, sharing, tables
+from digest.db import Database
+from digest.delivery.variants import Bodies
+from digest.editions import Edition
+from digest.tables import State, deliveries, variant_entries
+
+DEADLINE = timedelta(hours=12)
+LIVE = (State.PLANNED, State.TRYING, State.ACCEPTED, State.UNSURE)
+
+
+class Reader(NamedTuple):
+    """One eligible reader as read; sets, slots and carries are interned, so few distinct values repeat."""
+
+    id: int
+    set_id: int
+    since: int
+    carry_id: int | None
+    slot_id: int
+    language: str
+    rev: int
+
+
+class Audience(Protocol):
+    """Who is in an edition; the people's side of planning."""
+
+    def highest(self, conn: Connection) -> int:
+        """The highest subscriber id there is."""
+
+    def read(self, conn: Connection, edition: Edition, low: int, high: int) -> Iterable[Reader]:
+        """Eligible readers without a row, with low <= id < high; plain tuples in Reader's order will do."""
+
+    def take(
+        self, conn: Connection, edition: Edition, revs: Mapping[int, int], keeps: Mapping[int, tuple[int, ...]]
+    ) -> set[int]:
+        """Of the ids in `revs` those whose revision is still the same.
+
+        For those of them in `keeps`, what stays owed replaces their carry in the same transaction.
+        """
+
+    def wants(self, conn: Connection, set_id: int) -> Callable[[tuple[str, ...]], str]:
+        """How often these choices ask for an entry with these topics: a cadence or "off"."""
+
+    def carry(self, conn: Connection, carry_id: int) -> tuple[int, ...]:
+        """The sequences of an interned carry."""
+
+    def slot(self, conn: Connection, slot_id: int) -> tuple[int, str]:
+        """Hour and zone."""
+
+    def owed(self, conn: Connection, digest_id: int, cadence: str) -> bool:
+        """Whether an active reader is owed something at this cadence."""
+
+    def give_back(self, conn: Connection, edition: Edition, owed: Mapping[int, Sequence[int]]) -> None:
+        """Files entries as owed again, for each subscriber as their choices of today say."""
+
+
+# due and deadline -> variant (0: nothing for them) -> ids and revisions as read
+Groups = dict[tuple[datetime, datetime], dict[int, tuple["array[int]", "array[int]"]]]
+
+
+@dataclass
+class Allotment:
+    """One edition being shared out; everything here can be read again after a kill."""
+
+    db: Database
+    audience: Audience
+    edition: Edition
+    bodies: Bodies
+    material: sharing.Material
+    languages: tuple[str, ...]
+    again: Mapping[int, int]  # entries that may come again -> from which sequence on a reader counts as having it
+    gate: Callable[[Connection], None]  # raises Stale when the plan is no longer this process's
+    _schedule: schedules.Schedule | None
+    _shares: dict[tuple[object, ...], tuple[int, tuple[int, ...] | None]] = field(default_factory=dict)
+    _dues: dict[int, tuple[datetime, datetime]] = field(default_factory=dict)
+
+    def block(self, low: int, high: int) -> tuple[Groups, dict[int, tuple[int, ...]]]:
+        """Readers with low <= id < high that have no row yet, grouped; and what stays owed to those with a carry."""
+        with self.db.reading() as conn:
+            rows = list(self.audience.read(conn, self.edition, low, high))
+            carries = {row[3]: self.audience.carry(conn, row[3]) for row in rows if row[3] is not None}
+            self.bodies.learn(conn, {sequence for carry in carries.values() for sequence in carry})
+            had = self._already_had(conn, low, high)
+        groups: Groups = {}
+        keeps: dict[int, tuple[int, ...]] = {}
+        nobody: frozenset[int] = frozenset()
+        for reader, set_id, since, carry_id, slot_id, language, rev in rows:
+            key = (set_id, max(since, self.edition.mark_from), carry_id, language, had.get(reader, nobody))
+            share = self._shares.get(key) or self._share(key, carries.get(carry_id or 0, ()))
+            if share[1] is not None:
+                keeps[reader] = share[1]
+            due = self._dues.get(slot_id) or self._due(slot_id)
+            ids, revs = groups.setdefault(due, {}).setdefault(share[0], (array("q"), array("q")))
+            ids.append(reader)
+            revs.append(rev)
+        return groups, keeps
+
+    def _share(self, key: tuple[object, ...], carry: Sequence[int]) -> tuple[int, tuple[int, ...] | None]:
+        """The variant (0: nothing for them) and what stays owed, of all readers with this key."""
+        set_id, floor, carry_id, language, had = key
+        with self.db.reading() as conn:
+            wants = self.audience.wants(conn, set_id)  # type: ignore[arg-type]
+        found = sharing.entries_for(self.material, wants=wants, floor=floor, carry=carry, had=had)  # type: ignore[arg-type]
+        variant = 0
+        if found.entries:
+            spoken = str(language) if language in self.languages else self.languages[0]
+            variant = self.db.run(partial(self._body, found.entries, spoken))
+        self._shares[key] = (variant, found.keep if carry_id is not None else None)
+        return self._shares[key]
+
+    def _body(self, entries: frozenset[int], language: str, conn: Connection) -> int:
+        self.gate(conn)
+        return self.bodies.number(conn, entries, language)
+
+    def _due(self, slot_id: int) -> tuple[datetime, datetime]:
+        """When readers with this hour and zone get it, and until when it may be tried."""
+        edition = self.edition
+        starts, frozen = edition.starts_at or edition.created_at, edition.frozen_at or edition.created_at
+        with self.db.reading() as conn:
+            hour, zone = self.audience.slot(conn, slot_id)
+        due = starts if edition.by_hand else max(schedules.due_for(starts, hour, zone), frozen)
+        deadline = due + DEADLINE
+        if self._schedule is not None:
+            following = schedules.next_occurrence(self._schedule, starts)
+            deadline = min(deadline, max(schedules.due_for(following.at, hour, zone), due + timedelta(minutes=1)))
+        self._dues[slot_id] = (due, deadline)
+        return due, deadline
+
+    def _already_had(self, conn: Connection, low: int, high: int) -> dict[int, frozenset[int]]:
+        """Reader -> the entries that come again although a live row of theirs holds the item as it is told now."""
+        log, d, ve = self.bodies.log, deliveries, variant_entries
+        had: dict[int, set[int]] = {}
+        for sequence in self.again.keys() & log.keys():
+            of_item = tables.publication_log.c.item_id == log[sequence].item_id
+            holds = sa.select(tables.publication_log.c.sequence).where(
+                of_item, tables.publication_log.c.sequence >= self.again[sequence]
+            )
+            readers = conn.scalars(
+                sa.select(d.c.subscriber_id)
+                .join(ve, sa.and_(ve.c.edition_id == d.c.edition_id, ve.c.variant_n == d.c.variant_n))
+                .join(tables.editions, tables.editions.c.id == d.c.edition_id)
+                .where(tables.editions.c.digest_id == self.edition.digest_id, ve.c.sequence.in_(holds))
+                .where(d.c.subscriber_id >= low, d.c.subscriber_id < high, d.c.state.in_(LIVE))
+            )
+            for reader in readers:
+                had.setdefault(reader, set()).add(sequence)
+        return {reader: frozenset(sequences) for reader, sequences in had.items()}
+
+
+def prepare(
+    conn: Connection, db: Database, edition: Edition, audience: Audience, gate: Callable[[Connection], None]
+) -> Allotment:
+    """Reads all that sharing out needs to know of the edition."""
+    series = publications.one_series(conn, edition.digest_id, edition.cadence)
+    digest = publications.by_id(conn, edition.digest_id)
+    bodies = Bodies(conn, edition)
+    i = tables.items
+    return Allotment(
+        db=db,
+        audience=audience,
+        edition=edition,
+        bodies=bodies,
+        material=sharing.Material(
+            cadence=edition.cadence,
+            last=edition.last,
+            own=frozenset(bodies.log),
+            log=bodies.log,
+            published=frozenset(conn.scalars(sa.select(i.c.id).where(i.c.state == "published"))),
+            held=editions.held_back(conn, edition.digest_id, edition.cadence),
+        ),
+        languages=digest.languages,
+        again=_coming_again(conn),
+        gate=gate,
+        _schedule=editions.schedule(series, digest.zone),
+    )
+
+
+def _coming_again(conn: Connection) -> dict[int, int]:
+    """For entries of items that came back: the sequence from which on a reader counts as having the item.
+
+    Only entries that tell no update can be left out; what counts is the last told revision before them.
+    """
+    log = tables.publication_log
+    back = sa.select(log.c.item_id).where(log.c.what == "again")
+    rows = conn.execute(
+        sa.select(log.c.sequence, log.c.item_id, log.c.what).where(log.c.item_id.in_(back)).order_by(log.c.sequence)
+    )
+    told: dict[int, int] = {}
+    updates: dict[int, int] = {}
+    for row in rows:
+        if row.what == "update":
+            updates[row.item_id] = row.sequence
+        else:
+            told[row.sequence] = updates.get(row.item_id, 0)
+    return told

@@ -1,0 +1,212 @@
+"""Turns a frozen edition into one row per reader: the plan of who gets it.
+
+Promises: many short transactions, so that other writers never wait long; killed at any point it goes on where it
+was, and no reader is planned twice (the key of the table) or left out: the last pass finds nobody without a row, and
+nobody changed since, in the commit that moves the mark and starts sending. A reader who changed between being read
+and being written waits for the next pass. Refuses: to go on when its fence has passed on or the edition is paused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from digest import editions, publications, tables
+from digest.db import Database, now_micros
+from digest.delivery import allotment, ledger, owners
+from digest.delivery.allotment import Allotment, Audience, Groups
+from digest.editions import Edition
+from digest.errors import Stale
+from digest.tables import State, batches
+from digest.tables import editions as t
+
+BLOCK = 100_000  # subscriber ids read at a time
+CHUNK = 2_000  # rows written in one transaction
+BATCH = 1_000  # rows of one batch at most
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """Rows of one due time, sorted by variant and reader, that become one batch."""
+
+    due: datetime
+    deadline: datetime
+    readers: list[tuple[int, int, int]]  # id, variant, revision as read
+
+
+def plan(db: Database, edition_id: int, audience: Audience, *, now: datetime, owner: str) -> bool:
+    """Plans the edition to the end; False when it is not to be planned now, paused, or taken over by another."""
+    fence = db.run(lambda conn: _claim(conn, edition_id, owner, now))
+    if fence is None:
+        return False
+    with db.reading() as conn:
+        edition = editions.find(conn, edition_id)
+        sharing_out = allotment.prepare(conn, db, edition, audience, partial(_gate, edition, fence))
+    try:
+        while True:
+            with db.reading() as conn:
+                seen = publications.by_id(conn, edition.digest_id).people_rev
+            if not _one_pass(db, sharing_out) and db.run(partial(_complete, sharing_out, seen, now)):
+                return True
+    except Stale:
+        return False
+
+
+def _claim(conn: Connection, edition_id: int, owner: str, now: datetime) -> int | None:
+    """A new fence for this planner, when the edition is due and nobody else who lives is at it."""
+    held = conn.execute(sa.select(t.c.plan_owner, t.c.plan_fence).where(t.c.id == edition_id)).one_or_none()
+    if held is None:
+        return None
+    free = sa.true() if owners.is_gone(held.plan_owner) else t.c.plan_until < now_micros()
+    return conn.execute(
+        sa.update(t)
+        .where(t.c.id == edition_id, t.c.plan_fence == held.plan_fence, free)
+        .where(t.c.state == editions.FROZEN, t.c.paused_at.is_(None), t.c.cancelling.is_(None))
+        .where(t.c.starts_at <= now)
+        .values(plan_owner=owner, plan_until=_until(), plan_fence=t.c.plan_fence + 1)
+        .returning(t.c.plan_fence)
+    ).scalar_one_or_none()
+
+
+def _until() -> sa.ColumnElement[int]:
+    return now_micros() + int(ledger.LEASE / timedelta(microseconds=1))
+
+
+def _gate(edition: Edition, fence: int, conn: Connection) -> None:
+    """Begins every transaction of the planner: holds the series, renews the lease, or raises Stale."""
+    editions.lock_series(conn, edition.digest_id, edition.cadence)
+    mine = conn.execute(
+        sa.update(t)
+        .where(t.c.id == edition.id, t.c.plan_fence == fence)
+        .where(t.c.state == editions.FROZEN, t.c.paused_at.is_(None), t.c.cancelling.is_(None))
+        .values(plan_until=_until())
+    ).rowcount
+    if mine != 1:
+        raise Stale(f"Edition {edition.id} was paused, stopped, or is planned by another process.")
+
+
+def _one_pass(db: Database, sharing_out: Allotment) -> int:
+    """Plans every eligible reader that has no row yet; returns how many there were."""
+    with db.reading() as conn:
+        highest = sharing_out.audience.highest(conn)
+    met = 0
+    for low in range(0, highest + 1, BLOCK):
+        groups, keeps = sharing_out.block(low, low + BLOCK)
+        for chunk in _chunks(groups):
+            met += sum(len(part.readers) for part in chunk)
+            db.run(partial(_write, sharing_out, chunk, keeps), bulk=True)
+    return met
+
+
+def _chunks(groups: Groups) -> Iterator[list[_Slice]]:
+    """Slices of at most one batch each, gathered to about one transaction's worth."""
+    chunk: list[_Slice] = []
+    size = 0
+    for part in _slices(groups):
+        chunk.append(part)
+        size += len(part.readers)
+        if size >= CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _slices(groups: Groups) -> Iterator[_Slice]:
+    for (due, deadline), by_variant in sorted(groups.items(), key=lambda group: group[0]):
+        nothing = by_variant.pop(0, None)
+        if nothing:
+            yield from _cut(due, deadline, [(i, 0, rev) for i, rev in zip(*nothing, strict=True)])
+        readers = [
+            (i, variant, rev) for variant in sorted(by_variant) for i, rev in zip(*by_variant[variant], strict=True)
+        ]
+        yield from _cut(due, deadline, readers)
+
+
+def _cut(due: datetime, deadline: datetime, readers: list[tuple[int, int, int]]) -> Iterator[_Slice]:
+    for start in range(0, len(readers), BATCH):
+        yield _Slice(due, deadline, readers[start : start + BATCH])
+
+
+def _write(sharing_out: Allotment, chunk: list[_Slice], keeps: Mapping[int, tuple[int, ...]], conn: Connection) -> None:
+    """One transaction: the readers who did not change since they were read get their rows, in whole batches."""
+    sharing_out.gate(conn)
+    edition = sharing_out.edition
+    revs = {reader: rev for part in chunk for reader, _, rev in part.readers}
+    same = sharing_out.audience.take(conn, edition, revs, {i: keeps[i] for i in revs.keys() & keeps.keys()})
+    n = ledger.next_batch(conn, edition.id)
+    for part in chunk:
+        readers = [(i, variant) for i, variant, _ in part.readers if i in same]
+        if readers:
+            _insert(conn, edition.id, n, part, readers)
+            n += 1
+
+
+def _insert(conn: Connection, edition_id: int, n: int, part: _Slice, readers: list[tuple[int, int]]) -> None:
+    """One batch with its rows; those with nothing in their topics are skipped as soon as they are written."""
+    size = len(readers)
+    skipped = readers[0][1] == 0
+    conn.execute(
+        sa.insert(batches).values(
+            edition_id=edition_id,
+            n=n,
+            due_at=part.due,
+            deadline=part.deadline,
+            size=size,
+            skipped=size if skipped else 0,
+            state=ledger.CLOSED if skipped else ledger.OPEN,
+        )
+    )
+    state, code = (State.SKIPPED, "no topics") if skipped else (State.PLANNED, None)
+    if conn.dialect.name == "sqlite":
+        rows = [(edition_id, n, pos, i, variant, int(state), code) for pos, (i, variant) in enumerate(readers, 1)]
+        written = conn.exec_driver_sql(_INSERT_SQLITE, rows).rowcount
+    else:
+        values = {"e": edition_id, "n": n, "state": int(state), "code": code}
+        columns = {"ids": [i for i, _ in readers], "variants": [variant for _, variant in readers]}
+        written = conn.execute(_INSERT_POSTGRES, values | columns).rowcount
+    if written != size:
+        raise Stale(f"Edition {edition_id} is planned by two processes; this one stops.")
+
+
+_INSERT_SQLITE = (
+    "INSERT OR IGNORE INTO deliveries (edition_id, batch_n, pos, subscriber_id, variant_n, state, code) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_POSTGRES = sa.text(
+    "INSERT INTO deliveries (edition_id, batch_n, pos, subscriber_id, variant_n, state, code) "
+    "SELECT :e, :n, r.pos, r.id, r.variant, :state, :code "
+    "FROM unnest(CAST(:ids AS integer[]), CAST(:variants AS integer[])) WITH ORDINALITY AS r(id, variant, pos) "
+    "ON CONFLICT DO NOTHING"
+)
+
+
+def _complete(sharing_out: Allotment, seen: int, now: datetime, conn: Connection) -> bool:
+    """The commit that ends planning; False when somebody joined or changed since the last, empty pass was read."""
+    sharing_out.gate(conn)
+    edition = sharing_out.edition
+    if publications.by_id(conn, edition.digest_id).people_rev != seen:
+        return False
+    s = tables.series
+    moved = conn.execute(
+        sa.update(s)
+        .where(s.c.digest_id == edition.digest_id, s.c.cadence == edition.cadence, s.c.mark == edition.mark_from)
+        .values(mark=edition.mark_to)
+    ).rowcount
+    if moved != 1:
+        raise Stale(f"The mark of the series is no longer where edition {edition.id} began.")
+    planned = conn.scalar(
+        sa.select(sa.func.count()).select_from(batches).where(batches.c.edition_id == edition.id, batches.c.state < 2)
+    )
+    ended = {"state": editions.SKIPPED, "reason": "There was nothing in it for anyone.", "closed_at": now}
+    conn.execute(
+        sa.update(t)
+        .where(t.c.id == edition.id)
+        .values(plan_done_at=now, plan_owner=None, **({"state": editions.SENDING} if planned else ended))
+    )
+    return True

@@ -1,0 +1,75 @@
+"""What staff are told by mail: that an edition waits for them, or stopped.
+
+Promises: written in the transaction that causes it, one mail per occasion, to `[site] staff_to`. Refuses nothing;
+where no address for staff is set, nothing is queued and the console and command line tell it all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from digest import editions, previews, publications, render
+from digest.delivery import notices
+from digest.editions import Edition
+from digest.home import Home
+from digest.previews import Preview
+from digest.publications import Digest
+
+
+def needs_approval(conn: Connection, home: Home, edition: Edition, *, now: datetime) -> bool:
+    """Tells staff that an edition waits for approval, and why."""
+    digest = publications.by_id(conn, edition.digest_id)
+    return _tell(
+        conn,
+        home,
+        digest,
+        occasion=f"review {edition.uid} {edition.content_hash}",
+        subject=f"Waiting for you: {digest.name}",
+        paragraphs=[
+            f"{digest.name}, edition {edition.id}, waits for a person. {edition.reason}",
+            f"To look at it: digest editions show {edition.id}",
+            f"To let it go out: digest editions approve {edition.id}. To stop it: digest editions cancel {edition.id}.",
+        ],
+        now=now,
+    )
+
+
+def stopped(home: Home, conn: Connection, edition: Edition, now: datetime) -> bool:
+    """Tells staff that an edition paused by itself, and why."""
+    digest = publications.by_id(conn, edition.digest_id)
+    return _tell(
+        conn,
+        home,
+        digest,
+        occasion=f"paused {edition.uid} {edition.paused_at}",
+        subject=f"Stopped: {digest.name}",
+        paragraphs=[
+            f"{digest.name}, edition {edition.id}, stopped by itself and keeps its place. {edition.paused_why}",
+            f"When that is mended: digest editions resume {edition.id}",
+        ],
+        now=now,
+    )
+
+
+def _tell(
+    conn: Connection, home: Home, digest: Digest, *, occasion: str, subject: str, paragraphs: list[str], now: datetime
+) -> bool:
+    to = home.settings.site.staff_to
+    if not to:
+        return False
+    plain = editions.snapshot(home.settings, digest, cadence="", edition=0, day=now, since="")
+    shell = render.Shell.from_json(plain)
+    rendered = render.notice(shell, subject=subject, heading=subject, paragraphs=paragraphs)
+    letter = notices.Letter(occasion, "staff", to, rendered)
+    return notices.queue(conn, letter, shell, key=home.keys.derive_fixed("message-id"), now=now)
+
+
+def test_mail(conn: Connection, home: Home, preview: Preview, address: str, *, occasion: str, now: datetime) -> bool:
+    """Queues a preview as a mail to one person, marked as a test; its personal links are samples."""
+    rendered = replace(preview.rendered, subject=f"[Test] {preview.rendered.subject}")
+    letter = notices.Letter(f"test {occasion}", "test", address, rendered)
+    key = home.keys.derive_fixed("message-id")
+    return notices.queue(conn, letter, preview.shell, key=key, now=now, slots=previews.sample_slots(preview.shell))

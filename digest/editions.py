@@ -1,0 +1,370 @@
+"""One edition of a series: compile, propose, freeze.
+
+Promises: an edition holds the publication log above its series' mark and never looks at dates; a series has at most
+one open edition; frozen contents never change, except that a withdrawn item pauses the edition and asks. The mark is
+not moved here but by the commit that completes the plan. Refuses: a run by hand that finds nothing to send. The
+rules are those of docs/why/log-not-dates.md; what is pure in them stands in `sharing`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from digest import items, news, publications, sharing, tables
+from digest.config import Settings
+from digest.errors import NotFound, Refused
+from digest.items import Entry
+from digest.publications import Digest, Series
+from digest.schedules import Schedule
+from digest.tables import edition_entries
+from digest.tables import editions as t
+
+DRAFT, REVIEW, FROZEN, SENDING = "draft", "review", "frozen", "sending"
+SENT, CANCELLED, SKIPPED = "sent", "cancelled", "skipped"
+ENDED = (SENT, CANCELLED, SKIPPED)
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One issue of a series. `id` is its permanent number everywhere; `number` counts within the series."""
+
+    id: int
+    uid: str
+    kind: str  # digest, carries
+    digest_id: int
+    cadence: str
+    number: int | None
+    state: str
+    reason: str
+    mark_from: int
+    last: int
+    mark_to: int
+    by_hand: bool
+    content_hash: str
+    created_at: datetime
+    frozen_at: datetime | None
+    starts_at: datetime | None
+    paused_at: datetime | None
+    paused_why: str
+    question: bool
+    as_is: bool
+    cancelling: str | None
+    settings: Mapping[str, Any] | None
+    plan_fence: int
+    plan_done_at: datetime | None
+    closed_at: datetime | None
+
+    @property
+    def shown_state(self) -> str:
+        """The state as people see it: pausing and canceling are flags in the table and states on a page."""
+        if self.state in (FROZEN, SENDING) and self.paused_at:
+            return "paused"
+        return "cancelling" if self.cancelling and self.state not in ENDED else self.state
+
+    @property
+    def is_carries(self) -> bool:
+        """Whether it is for owed entries alone."""
+        return self.kind == "carries"
+
+
+COLUMNS = [t.c[name] for name in Edition.__dataclass_fields__]
+
+
+def from_row(row: sa.Row[Any]) -> Edition:
+    """The edition in a row of COLUMNS."""
+    return Edition(**row._mapping)
+
+
+def find(conn: Connection, number: int, *, lock: bool = False, share: bool = False) -> Edition:
+    """The edition with this permanent number; `lock` or `share` hold it until the commit. Raises NotFound."""
+    select = sa.select(*COLUMNS).where(t.c.id == number)
+    if lock or share:
+        select = select.with_for_update(read=share)
+    row = conn.execute(select).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no edition {number}. `digest editions list` shows those there are.")
+    return from_row(row)
+
+
+def all_editions(conn: Connection, *, states: Collection[str] = ()) -> list[Edition]:
+    """Every edition (in these states), oldest first."""
+    select = sa.select(*COLUMNS).order_by(t.c.id)
+    if states:
+        select = select.where(t.c.state.in_(states))
+    return [from_row(row) for row in conn.execute(select)]
+
+
+def open_edition(conn: Connection, digest_id: int, cadence: str) -> Edition | None:
+    """The series' one edition whose plan is not complete, if there is one; it is locked."""
+    row = conn.execute(
+        sa.select(*COLUMNS)
+        .where(t.c.digest_id == digest_id, t.c.cadence == cadence)
+        .where(t.c.plan_done_at.is_(None), t.c.state.not_in((SKIPPED, CANCELLED)))
+        .with_for_update()
+    ).one_or_none()
+    return from_row(row) if row else None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Why an edition is wanted: by the calendar or by hand, from when on, and whether a person must look first."""
+
+    now: datetime
+    starts_at: datetime
+    by_hand: bool = False
+    owed: bool = False
+    carries: bool = False  # some active reader of the series is owed something
+    ask: str = ""  # a reason why a person must approve it first
+
+
+def compile(conn: Connection, settings: Settings, digest: Digest, series: Series, run: Run) -> Edition:
+    """The edition of this run: frozen, in review, or skipped with its reason; an open one is adopted.
+
+    A frozen edition that waits for its plan is returned as it is. Raises Refused when a run by hand finds nothing.
+    """
+    last = news.counter(conn)
+    series = lock_series(conn, digest.id, series.cadence)
+    found = open_edition(conn, digest.id, series.cadence)
+    if found and found.state == REVIEW:
+        _end(conn, found.id, "It was not approved before the next run. Its items move on.", run.now)
+        found = None
+    contents = collect(conn, digest.id, series, last)
+    if found and found.state == FROZEN and not (_may_grow(found) and contents):
+        return found
+    verdict = sharing.decide(
+        news=len({entry.item_id for entry in contents}),
+        carries=run.carries,
+        fewest=series.fewest,
+        skipped_runs=series.skipped_runs,
+        by_hand=run.by_hand,
+        owed=run.owed,
+    )
+    if verdict.kind == "skipped" and (run.by_hand or run.owed):
+        raise Refused(_nothing(verdict, digest))
+    edition_id = found.id if found else _insert(conn, digest, series, run)
+    if verdict.kind == "skipped":
+        return _skip(conn, edition_id, series, verdict, run.now)
+    propose(conn, edition_id, series, contents if verdict.kind == "digest" else [], last, run)
+    if run.ask or series.needs_approval:
+        return _to_review(conn, edition_id, run.ask or "This digest is approved before it goes out.")
+    return freeze(conn, edition_id, settings, run.now)
+
+
+def _may_grow(found: Edition) -> bool:
+    """An edition for owed entries alone, not begun, takes what is new instead of making it wait for another run."""
+    return found.is_carries and found.plan_fence == 0 and found.paused_at is None
+
+
+def _nothing(verdict: sharing.Verdict, digest: Digest) -> str:
+    if verdict.reason.startswith("Nothing is owed"):
+        return f"Nothing is owed to anyone of {digest.slug}. There is nothing to send."
+    return f"Nothing is new for {digest.slug} and nothing is owed. Publish an item first."
+
+
+def lock_series(conn: Connection, digest_id: int, cadence: str) -> Series:
+    """The series, locked until the transaction ends: freezing, planning and refiling meet here."""
+    conn.execute(
+        sa.select(tables.series.c.mark)
+        .where(tables.series.c.digest_id == digest_id, tables.series.c.cadence == cadence)
+        .with_for_update()
+    )
+    return publications.one_series(conn, digest_id, cadence)
+
+
+def schedule(series: Series, zone: str) -> Schedule | None:
+    """When the series runs; alerts have no calendar."""
+    if series.cadence == "instant":
+        return None
+    return Schedule(series.cadence, series.hour, series.weekday, series.month_day, zone)
+
+
+def collect(conn: Connection, digest_id: int, series: Series, last: int) -> list[Entry]:
+    """The log above the series' mark up to `last`, without what is withdrawn or held back."""
+    entries = news.entries(conn, above=series.mark, upto=last)
+    held = held_back(conn, digest_id, series.cadence)
+    published = published_ids(conn, {entry.item_id for entry in entries})
+    return [entry for entry in entries if entry.item_id in published and entry.sequence not in held]
+
+
+def waiting(conn: Connection, series: Series) -> list[Entry]:
+    """What the next edition of the series would hold, as things stand."""
+    return collect(conn, series.digest_id, series, news.counter(conn))
+
+
+def held_back(conn: Connection, digest_id: int, cadence: str) -> set[int]:
+    """The sequences that staff hold back in this series."""
+    h = tables.held_back
+    return set(conn.scalars(sa.select(h.c.sequence).where(h.c.digest_id == digest_id, h.c.cadence == cadence)))
+
+
+def published_ids(conn: Connection, item_ids: Collection[int]) -> set[int]:
+    """Those of the items that are published now."""
+    i = tables.items
+    return set(conn.scalars(sa.select(i.c.id).where(i.c.id.in_(list(item_ids)), i.c.state == "published")))
+
+
+def propose(conn: Connection, edition_id: int, series: Series, contents: Sequence[Entry], last: int, run: Run) -> None:
+    """Writes an edition's contents in reading order; none means that it is for owed entries alone."""
+    by_id = items.by_ids(conn, {entry.item_id for entry in contents})
+    log = {entry.sequence: entry for entry in contents}
+    order = sharing.reading_order(log, log, by_id)
+    rows = [
+        {"edition_id": edition_id, "position": n, "sequence": s, "revision": by_id[log[s].item_id].revision}
+        for n, s in enumerate(order, 1)
+    ]
+    conn.execute(sa.delete(edition_entries).where(edition_entries.c.edition_id == edition_id))
+    if rows:
+        conn.execute(sa.insert(edition_entries), rows)
+    conn.execute(
+        sa.update(t)
+        .where(t.c.id == edition_id)
+        .values(
+            kind="digest" if rows else "carries",
+            mark_from=series.mark,
+            last=last,
+            mark_to=last if rows else series.mark,
+            by_hand=run.by_hand,
+            starts_at=run.starts_at,
+            content_hash=contents_hash((row["sequence"], row["revision"]) for row in rows),
+        )
+    )
+
+
+def contents_hash(pairs: Iterable[tuple[int, int]]) -> str:
+    """What an approval is bound to: the entries, their order, and the exact revision of each item."""
+    return blake2b(json.dumps([list(pair) for pair in pairs]).encode(), digest_size=16).hexdigest()
+
+
+def freeze(conn: Connection, edition_id: int, settings: Settings, now: datetime) -> Edition:
+    """Fixes contents, settings and identity; the people are counted when the plan is made."""
+    edition = find(conn, edition_id, lock=True)
+    digest = publications.by_id(conn, edition.digest_id)
+    number = edition.number or _next_number(conn, edition)
+    conn.execute(
+        sa.update(t)
+        .where(t.c.id == edition_id)
+        .values(
+            state=FROZEN,
+            reason="",
+            number=number,
+            frozen_at=now,
+            settings=snapshot(
+                settings,
+                digest,
+                cadence=edition.cadence,
+                edition=edition.id,
+                day=edition.starts_at or now,
+                since=_since(conn, edition),
+            ),
+        )
+    )
+    if not edition.is_carries:
+        _series_update(conn, edition, skipped_runs=0)
+    return find(conn, edition_id)
+
+
+def snapshot(
+    settings: Settings, digest: Digest, *, cadence: str, edition: int, day: datetime, since: str
+) -> dict[str, Any]:
+    """Identity and addresses as they are now, in plain values: later changes never touch a frozen edition."""
+    site = settings.site
+    return {
+        "site_name": site.name,
+        "organization": site.organization,
+        "site_url": site.url,
+        "address": site.address,
+        "calls_to_action": [call.model_dump() for call in site.calls_to_action],
+        "digest_slug": digest.slug,
+        "digest_name": digest.name,
+        "cadence": cadence,
+        "edition": edition,
+        "date": day.astimezone(ZoneInfo(digest.zone)).date().isoformat(),
+        "since": since,
+        "zone": digest.zone,
+        "from_name": digest.from_name,
+        "from_address": digest.from_address,
+        "reply_to": digest.reply_to,
+    }
+
+
+def _since(conn: Connection, edition: Edition) -> str:
+    """The local day of the series' edition before this one, or nothing."""
+    row = conn.execute(
+        sa.select(t.c.settings)
+        .where(t.c.digest_id == edition.digest_id, t.c.cadence == edition.cadence, t.c.id < edition.id)
+        .where(t.c.plan_done_at.is_not(None), t.c.kind == "digest")
+        .order_by(t.c.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return str(row["date"]) if row else ""
+
+
+def _next_number(conn: Connection, edition: Edition) -> int:
+    s = tables.series
+    return int(
+        conn.execute(
+            sa.update(s)
+            .where(s.c.digest_id == edition.digest_id, s.c.cadence == edition.cadence)
+            .values(next_number=s.c.next_number + 1)
+            .returning(s.c.next_number - 1)
+        ).scalar_one()
+    )
+
+
+def _series_update(conn: Connection, edition: Edition, **values: Any) -> None:
+    s = tables.series
+    conn.execute(
+        sa.update(s).where(s.c.digest_id == edition.digest_id, s.c.cadence == edition.cadence).values(**values)
+    )
+
+
+def _insert(conn: Connection, digest: Digest, series: Series, run: Run) -> int:
+    result = conn.execute(
+        sa.insert(t)
+        .values(
+            uid=secrets.token_hex(16),
+            kind="digest",
+            digest_id=digest.id,
+            cadence=series.cadence,
+            state=DRAFT,
+            mark_from=series.mark,
+            last=series.mark,
+            mark_to=series.mark,
+            created_at=run.now,
+            starts_at=run.starts_at,
+        )
+        .returning(t.c.id)
+    )
+    return int(result.scalar_one())
+
+
+def _skip(conn: Connection, edition_id: int, series: Series, verdict: sharing.Verdict, now: datetime) -> Edition:
+    edition = _end(conn, edition_id, verdict.reason, now)
+    if verdict.for_want:
+        _series_update(conn, edition, skipped_runs=series.skipped_runs + 1)
+    return edition
+
+
+def _end(conn: Connection, edition_id: int, reason: str, now: datetime) -> Edition:
+    conn.execute(sa.update(t).where(t.c.id == edition_id).values(state=SKIPPED, reason=reason, closed_at=now))
+    return find(conn, edition_id)
+
+
+def skip_run(conn: Connection, digest: Digest, series: Series, run: Run, reason: str) -> Edition:
+    """A run that is not to happen: recorded as skipped, its entries wait. An open edition is left alone."""
+    return _end(conn, _insert(conn, digest, series, run), reason, run.now)
+
+
+def _to_review(conn: Connection, edition_id: int, reason: str) -> Edition:
+    conn.execute(sa.update(t).where(t.c.id == edition_id).values(state=REVIEW, reason=reason))
+    return find(conn, edition_id)

@@ -1,0 +1,197 @@
+"""Who is in an edition, and who is at an address now: the people's answers to planning and sending.
+
+`Audience` fulfils what `allotment` and `ledger` ask for. Promises: eligible are active readers that must not be
+left alone (not on the do-not-mail list) whose choices name the edition's cadence, or to whom something is owed at it;
+a reader who changed since they were read is never taken; the address book answers inside the caller's transaction,
+so whoever left before it commits gets nothing. Refuses: to hand out an address in any other way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from babel.dates import format_date
+from sqlalchemy import Connection
+
+from digest.delivery.message import Recipient
+from digest.editions import Edition
+from digest.keys import Keyring
+from digest.tables import deliveries
+from subscribers import links, preferences, suppression
+from subscribers.tables import preference_sets, slots, subscribers, subscriptions, suppressions
+
+
+class Audience:
+    """The subscribers of all digests, as planning and sending see them."""
+
+    def __init__(self, keyring: Keyring, site_url: str) -> None:
+        self._keyring = keyring
+        self._site = site_url
+        self._issuers: dict[tuple[int, date], links.Issuer] = {}
+
+    # --- planning
+
+    def highest(self, conn: Connection) -> int:
+        """The highest subscriber id there is."""
+        return conn.scalar(sa.select(sa.func.max(subscribers.c.id))) or 0
+
+    def read(self, conn: Connection, edition: Edition, low: int, high: int) -> Iterator[Any]:
+        """Eligible readers without a row in the edition, by id, as tuples in the order of `allotment.Reader`."""
+        carry = subscriptions.c[f"carry_{edition.cadence}"]
+        rows = conn.execute(
+            _eligible(conn, edition)
+            .where(subscriptions.c.subscriber_id >= low, subscriptions.c.subscriber_id < high)
+            .with_only_columns(
+                subscriptions.c.subscriber_id,
+                subscriptions.c.preference_set_id,
+                subscriptions.c.since,
+                carry,
+                subscriptions.c.slot_id,
+                subscribers.c.language,
+                subscriptions.c.rev,
+            )
+            .order_by(subscriptions.c.subscriber_id),
+            execution_options={"yield_per": 10_000},
+        )
+        yield from rows
+
+    def take(
+        self, conn: Connection, edition: Edition, revs: Mapping[int, int], keeps: Mapping[int, tuple[int, ...]]
+    ) -> set[int]:
+        """Those of the ids whose revision is still as read; what stays owed replaces the carry of those in `keeps`."""
+        mine = (subscriptions.c.digest_id == edition.digest_id, subscriptions.c.subscriber_id.in_(_among(conn, revs)))
+        select = sa.select(subscriptions.c.subscriber_id, subscriptions.c.rev).where(*mine)
+        if conn.dialect.name == "postgresql":
+            select = select.order_by(subscriptions.c.subscriber_id).with_for_update()
+        same = {reader for reader, rev in conn.execute(select) if revs[reader] == rev}
+        for reader in sorted(same & keeps.keys()):
+            conn.execute(
+                sa.update(subscriptions)
+                .where(subscriptions.c.digest_id == edition.digest_id, subscriptions.c.subscriber_id == reader)
+                .values(
+                    {
+                        f"carry_{edition.cadence}": preferences.intern_carry(conn, keeps[reader]),
+                        "rev": subscriptions.c.rev + 1,
+                    }
+                )
+            )
+        return same
+
+    def wants(self, conn: Connection, set_id: int) -> Callable[[tuple[str, ...]], str]:
+        """How often these choices ask for an entry with these topics."""
+        mapping = preferences.map_of(conn, set_id)
+        return lambda topics: preferences.cadence_for(mapping, topics)
+
+    def carry(self, conn: Connection, carry_id: int) -> tuple[int, ...]:
+        """The sequences of an interned carry."""
+        return preferences.carry_of(conn, carry_id)
+
+    def slot(self, conn: Connection, slot_id: int) -> tuple[int, str]:
+        """Hour and zone."""
+        row = conn.execute(sa.select(slots.c.hour, slots.c.zone).where(slots.c.id == slot_id)).one()
+        return row.hour, row.zone
+
+    def owed(self, conn: Connection, digest_id: int, cadence: str) -> bool:
+        """Whether an active reader is owed something at this cadence."""
+        owing = sa.select(sa.literal(1)).where(
+            subscriptions.c.digest_id == digest_id,
+            subscriptions.c.state == "active",
+            subscriptions.c[f"carry_{cadence}"].is_not(None),
+        )
+        return conn.scalar(owing.limit(1)) is not None
+
+    def give_back(self, conn: Connection, edition: Edition, owed: Mapping[int, Sequence[int]]) -> None:
+        """Files entries as owed again, for each reader as their choices of today say."""
+        preferences.give_back_all(conn, edition.digest_id, owed)
+
+    # --- the address book
+
+    def resolve(self, conn: Connection, edition: Edition, ids: Sequence[int]) -> Mapping[int, Recipient | str]:
+        """For each id the recipient, or why they must not be mailed: left, paused, suppressed, erased."""
+        rows = conn.execute(
+            sa.select(
+                subscribers.c.id,
+                subscribers.c.email,
+                subscribers.c.name,
+                subscribers.c.language,
+                subscriptions.c.state,
+                subscriptions.c.joined_at,
+                suppressions.c.reason,
+            )
+            .join(subscriptions, subscriptions.c.subscriber_id == subscribers.c.id)
+            .outerjoin(suppressions, suppressions.c.email_hash == subscribers.c.email_hash)
+            .where(subscriptions.c.digest_id == edition.digest_id, subscribers.c.id.in_(_among(conn, ids)))
+        )
+        issuer = self._issuer(edition)
+        found: dict[int, Recipient | str] = dict.fromkeys(ids, "erased")
+        for reader, email, name, language, state, joined_at, reason in rows:
+            if state != "active":
+                found[reader] = "left" if state == "pending" else state
+            elif reason is not None:
+                found[reader] = "suppressed"
+            else:
+                found[reader] = Recipient(reader, email, name, self._slots(issuer, reader, email, joined_at, language))
+        return found
+
+    def _slots(
+        self, issuer: links.Issuer, reader: int, email: str, joined_at: datetime, language: str
+    ) -> dict[str, str]:
+        return {
+            "unsubscribe": f"{self._site}/u/{issuer.unsubscribe(reader)}",
+            "preferences": f"{self._site}/p/{issuer.preferences(reader)}",
+            "masked": links.mask(email),
+            "asked": _in_words(joined_at.date(), language),
+        }
+
+    def _issuer(self, edition: Edition) -> links.Issuer:
+        day = links.expiry(edition.frozen_at or edition.created_at)
+        key = (edition.digest_id, day)
+        if key not in self._issuers:
+            self._issuers = {key: links.Issuer(self._keyring, edition.digest_id, expires_day=day)}
+        return self._issuers[key]
+
+    def refuse(self, conn: Connection, subscriber_id: int, reason: str, now: datetime) -> None:
+        """The address does not exist: nothing more is sent there."""
+        email = conn.scalar(sa.select(subscribers.c.email).where(subscribers.c.id == subscriber_id))
+        if email is not None:
+            suppression.add(conn, self._keyring, email, reason=reason, now=now, by="mail server")
+
+
+def _eligible(conn: Connection, edition: Edition) -> sa.Select[Any]:
+    """Active, not suppressed, without a row in the edition, and with this cadence in their choices or a debt."""
+    carry = subscriptions.c[f"carry_{edition.cadence}"]
+    named = [
+        row.id
+        for row in conn.execute(sa.select(preference_sets.c.id, preference_sets.c.map))
+        if f'"{edition.cadence}"' in row.map
+    ]
+    counts: sa.ColumnElement[bool] = carry.is_not(None)
+    if not edition.is_carries:
+        counts = sa.or_(counts, subscriptions.c.preference_set_id.in_(named))
+    has_row = sa.exists().where(
+        deliveries.c.edition_id == edition.id, deliveries.c.subscriber_id == subscriptions.c.subscriber_id
+    )
+    return (
+        sa.select(subscriptions.c.subscriber_id)
+        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
+        .outerjoin(suppressions, suppressions.c.email_hash == subscribers.c.email_hash)
+        .where(subscriptions.c.digest_id == edition.digest_id, subscriptions.c.state == "active")
+        .where(suppressions.c.email_hash.is_(None), counts, ~has_row)
+    )
+
+
+def _among(conn: Connection, ids: Iterable[int]) -> Any:
+    """Many ids as one parameter: a list of parameters would be compiled and bound one by one."""
+    if conn.dialect.name == "sqlite":
+        values = sa.func.json_each(str(list(ids))).table_valued("value")
+        return sa.select(values.c.value)
+    return sa.select(sa.func.unnest(sa.cast(list(ids), sa.ARRAY(sa.Integer))))
+
+
+@lru_cache(maxsize=4096)
+def _in_words(day: date, language: str) -> str:
+    return format_date(day, format="long", locale=language)
