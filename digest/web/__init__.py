@@ -1,0 +1,1 @@
+"""The site: pages and feeds for everyone, over HTTP."""

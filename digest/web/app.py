@@ -1,0 +1,85 @@
+"""The ASGI application of one home: the pages of all faces, and one table from errors to pages.
+
+Promises: an error page needs no database and names no internals; a fault has a reference number that the log holds
+too; what the log holds is the kind of page, never the address, since links are secrets. Serves uvicorn and tests.
+"""
+
+from __future__ import annotations
+
+import secrets
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from litestar import Litestar, Response
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
+
+from digest import errors
+from digest.home import Home
+from digest.web import files, look, public
+from digest.web.guard import Guard
+from digest.web.look import Site, WebRequest
+from subscribers import pages
+
+log = structlog.get_logger()
+
+STATUS: dict[type[errors.DigestError], int] = {
+    errors.NotFound: 404,
+    errors.BadInput: 400,
+    errors.Refused: 409,
+    errors.Busy: 503,
+}
+KEPT = ("allow", "retry-after")  # headers of an error that its page keeps
+SAID = {
+    400: ("This request is not complete", "Part of the address is missing or was changed on its way."),
+    404: ("There is nothing at this address", "It may have been mistyped, or the link was cut off in a mail."),
+    405: ("This page cannot do that", "It can be read, and nothing else."),
+    409: ("That cannot be done now", "Nothing was changed."),
+    410: ("This is gone", "It was here once, and was taken down for good."),
+    413: ("That was too much to send", "Nothing was stored. Send less at once."),
+    429: ("Many requests came from here", "Wait a few minutes, then try again."),
+    500: ("Something is wrong on our side", "Nothing that you did caused it, and nothing was lost."),
+    503: ("This takes longer than it should", "Nothing was changed. Try again in a minute."),
+}
+
+
+def create(home: Home, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> ASGIApp:
+    """The application that serves `home`."""
+    app = Litestar(
+        route_handlers=[*public.HANDLERS, *files.HANDLERS, *pages.HANDLERS],
+        state=State({"site": Site(home, clock)}),
+        exception_handlers={Exception: error_page},
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=64 * 1024,
+    )
+    return Guard(app, trusted_proxies=home.settings.site.trusted_proxies)
+
+
+def error_page(request: WebRequest, error: Exception) -> Response[str]:
+    """The page that says what went wrong: one sentence, and one way on."""
+    status, headers = _status(error)
+    reference = ""
+    if status == 500:
+        reference = secrets.token_hex(4).upper()
+        kind_of_page = request.url.path.split("/")[1]
+        trace = "".join(traceback.format_tb(error.__traceback__))  # no message, no values: they may hold a link
+        log.error("page failed", page=f"/{kind_of_page}", reference=reference, why=type(error).__name__, trace=trace)
+    title, why = SAID.get(status) or SAID[500 if status >= 500 else 400]
+    return look.of(request).page(
+        "errors/error.html", status=status, headers=headers, title=title, why=why, reference=reference
+    )
+
+
+def _status(error: Exception) -> tuple[int, dict[str, Any]]:
+    if isinstance(error, HTTPException):
+        kept = {name.lower(): value for name, value in (error.headers or {}).items() if name.lower() in KEPT}
+        if "GET" in kept.get("allow", ""):
+            kept["allow"] += ", HEAD"  # the guard answers it
+        return error.status_code, kept
+    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+    return status, {"retry-after": "60"} if status == 503 else {}

@@ -1,0 +1,103 @@
+"""The site as outsiders meet it: a real server on a loopback port, over a small library with every kind of item."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from digest import editions, intake, items, publications
+from digest.home import Home
+from digest.intake import markdown
+from digest.items import Author, Draft
+from digest.web import app
+from subscribers import links, members
+from tests.conftest import NOW
+from tests.subscribers import world
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "items"
+ZONE = "America/New_York"
+ANN = "ann@example.org"
+
+
+@contextlib.contextmanager
+def serve(home: Home) -> Iterator[str]:
+    """Serves `home` on a free loopback port and yields the address; stopped at the end."""
+    config = uvicorn.Config(
+        app.create(home, clock=lambda: NOW),
+        port=0,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        loop="asyncio",
+    )
+    server = uvicorn.Server(config)
+    listening = config.bind_socket()
+    started = threading.Event()
+    server.handle_started = started.set  # type: ignore[attr-defined]
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listening.close()
+
+
+def client(address: str) -> httpx.Client:
+    """A client that follows no redirect, so that each one shows."""
+    return httpx.Client(base_url=address, follow_redirects=False, trust_env=False)
+
+
+def draft(slug: str, **fields: object) -> Draft:
+    """A published fact sheet."""
+    given = {"kind": "fact sheet", "title": f"Fact Sheet: {slug}", "body": f"<p>All of {slug}.</p>"}
+    return Draft(**({"slug": slug, "published_on": "2026-08-17", "topics": ("hiring",)} | given | fields))  # type: ignore[arg-type]
+
+
+def fill(home: Home) -> int:
+    """The library: the published example items, one of each awkward kind, one edition sent; the edition's number."""
+    with home.db.transaction() as conn:
+        digest_id = world.digest(conn, cadences=("weekly", "monthly"))
+        shutil.copytree(EXAMPLES, home.path / "items")
+        intake.bring_in(conn, markdown.read(home.path / "items", zone=ZONE, media=home.media), now=NOW, zone=ZONE)
+        publications.set_topic(conn, "hiring", "Hiring officers", "Who may serve.")
+        publications.set_topic(conn, "empty", "Nothing here yet")
+        for one in (
+            draft("told", update_note="Now with the figures of July.", updated_on="2026-09-01"),
+            draft("taken-back"),
+            draft("no-year", published_on="--06-29"),
+            draft("unfinished", state="draft"),
+            draft("long", title="Supercalifragilistic" * 6, authors=(Author("Dana Ruiz", "Director", "The Forum"),)),
+            draft("hostile", title="<script>alert(1)</script> & “more”", excerpt="<b>bold</b>"),
+        ):
+            items.put(conn, one, now=NOW, zone=ZONE)
+        number = _edition(home, conn, digest_id)
+        items.withdraw(conn, "taken-back", now=NOW, why="The numbers were wrong.")
+        members.add(conn, home.keys, ANN, digest_id=digest_id, now=NOW)
+        return number
+
+
+def _edition(home: Home, conn: object, digest_id: int) -> int:
+    digest = publications.by_id(conn, digest_id)  # type: ignore[arg-type]
+    series = publications.one_series(conn, digest_id, "weekly")  # type: ignore[arg-type]
+    run = editions.Run(NOW, NOW, by_hand=True)
+    edition = editions.compile(conn, home.settings, digest, series, run)  # type: ignore[arg-type]
+    editions.freeze(conn, edition.id, home.settings, NOW)  # type: ignore[arg-type]
+    world.complete(conn, edition.id)  # type: ignore[arg-type]
+    return edition.id
+
+
+def token(home: Home, scope: str, subscriber_id: int = 1, digest_id: int = 1) -> str:
+    """The link of a person, as a mail holds it."""
+    expires = (NOW + timedelta(days=90)).date() if scope == links.PREFERENCES else None
+    return links.issue(home.keys, scope, digest_id, subscriber_id, expires=expires)
