@@ -1,0 +1,127 @@
+"""What the next edition would be, compiled without freezing anything, and checked for what would embarrass us.
+
+Promises: the same shell, entries, order and bytes as the real edition would have today; links in it are samples that
+do nothing. Refuses: to preview when nothing waits, naming what would change that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from digest import editions, items, news, preflight, publications, render, sharing
+from digest.delivery import message
+from digest.delivery.message import Recipient
+from digest.errors import Refused
+from digest.home import Home
+from digest.news import Entry
+from digest.publications import Digest
+
+SAMPLE = "reader@example.org"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One compiled variant (everything new, first language) with its mail to a sample reader and the findings."""
+
+    digest: Digest
+    shell: render.Shell
+    rendered: render.Rendered
+    mail: bytes
+    findings: tuple[preflight.Finding, ...]
+    count: int
+
+    def write(self, folder: Path) -> list[Path]:
+        """Writes NAME.html, NAME.txt and NAME.eml, named after the digest."""
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [folder / f"{self.digest.slug}{ending}" for ending in (".html", ".txt", ".eml")]
+        slots = sample_slots(self.shell)
+        for path, text in zip(files, (self.rendered.html, self.rendered.text), strict=False):
+            path.write_text(filled(text, slots), encoding="utf-8")
+        files[2].write_bytes(self.mail)
+        return files
+
+
+def sample_slots(shell: render.Shell) -> dict[str, str]:
+    """What stands for a reader's own links: pages that say that they are incomplete."""
+    return {
+        "unsubscribe": f"{shell.site_url}/u/sample",
+        "preferences": f"{shell.site_url}/p/sample",
+        "masked": "r•••••@example.org",
+        "asked": "the day they asked",
+    }
+
+
+def filled(text: str, slots: dict[str, str]) -> str:
+    """A rendered part with its slots filled."""
+    for name, value in slots.items():
+        text = text.replace(render.slot(name), value)
+    return text
+
+
+def make(conn: Connection, home: Home, slug: str, *, now: datetime) -> Preview:
+    """Compiles what waits for the digest's first series. Raises Refused when nothing does."""
+    digest = publications.find(conn, slug)
+    series = publications.series(conn, digest.id)[0]
+    waiting = {entry.sequence: entry for entry in editions.waiting(conn, series)}
+    if not waiting:
+        raise Refused(f"Nothing is new for {slug}, so there is nothing to preview. Publish an item first.")
+    by_id = items.by_ids(conn, {entry.item_id for entry in waiting.values()})
+    share = sharing.entries_for(
+        sharing.Material(
+            cadence=series.cadence,
+            last=max(waiting),
+            own=frozenset(waiting),
+            log=waiting,
+            published=by_id.keys(),
+            held=(),
+        ),
+        wants=lambda topics: series.cadence,
+        floor=0,
+        carry=(),
+    )
+    order = sharing.reading_order(share.entries, waiting, by_id)
+    shell = _shell(conn, home, digest, series.cadence, now)
+    views = _views(conn, [waiting[sequence] for sequence in order], by_id, digest.zone)
+    rendered = render.Press(shell, digest.languages[0], views).variant(order, most=series.most)
+    compiled = message.compile(rendered, shell, uid="preview", variant=1, key=bytes(32), date=now)
+    mail = compiled.join(Recipient(0, SAMPLE, "", sample_slots(shell)))
+    known = {f"/items/{item.slug}" for item in items.latest(conn)}
+    findings = preflight.check(rendered, shell, entries=views, known=lambda path: _known(path, known))
+    return Preview(digest, shell, rendered, mail, findings, len(order))
+
+
+def _shell(conn: Connection, home: Home, digest: Digest, cadence: str, now: datetime) -> render.Shell:
+    plain = editions.snapshot(home.settings, digest, cadence=cadence, edition=0, day=now, since="")
+    return render.Shell.from_json(plain)
+
+
+def _views(
+    conn: Connection, entries: list[Entry], by_id: dict[int, items.Item], zone: str
+) -> tuple[render.EntryView, ...]:
+    first = news.first_news(conn, list(by_id))
+    names = {topic.slug: topic.name for topic in publications.topics(conn)}
+    return tuple(
+        render.EntryView(
+            sequence=entry.sequence,
+            what=entry.what,
+            note=entry.note,
+            item=by_id[entry.item_id],
+            first_sent=_day(first.get(entry.item_id), zone),
+            topics=tuple(names.get(slug, slug) for slug in by_id[entry.item_id].topics),
+        )
+        for entry in entries
+    )
+
+
+def _day(moment: datetime | None, zone: str) -> date | None:
+    return moment.astimezone(ZoneInfo(zone)).date() if moment else None
+
+
+def _known(path: str, known: set[str]) -> bool | None:
+    """Whether an item's page exists; of other pages nothing is said."""
+    return path in known if path.startswith("/items/") else None
