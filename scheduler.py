@@ -97,10 +97,9 @@ def one_pass(office: Office) -> None:
 def publish_due(office: Office) -> None:
     """Items whose moment has come become news; people whose pause is over get mail again."""
     now = office.clock()
-    with office.home.db.transaction() as conn:
-        for slug in items.publish_due(conn, now):
-            log.info("item published", item=slug)
-        members.wake_due(conn, now=now)
+    for slug in office.home.db.run(partial(items.publish_due, now=now)):
+        log.info("item published", item=slug)
+    office.home.db.run(partial(members.wake_due, now=now))
 
 
 def compile_due(office: Office) -> None:

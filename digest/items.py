@@ -220,12 +220,11 @@ def _published(item: Item) -> Item:
 
 
 def _dated(item: Item, moment: datetime, zone: str) -> dict[str, Any]:
-    undated = item.published_on is None or (item.publish_at is not None and item.published_at == item.publish_at)
-    return (
-        drafts.dating(None, moment, zone)
-        if undated and item.withdrawn_at is None
-        else {name: getattr(item, name) for name in _DATE}
-    )
+    """The date of an item that is published at `moment`: its own, or that moment when it has none of its own."""
+    follows = item.publish_at is not None and item.published_at == item.publish_at
+    if (item.published_on is None or follows) and item.withdrawn_at is None:
+        return drafts.dating(None, moment, zone)
+    return {name: getattr(item, name) for name in _DATE}
 
 
 def _change(

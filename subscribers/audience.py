@@ -104,6 +104,10 @@ class Audience:
         )
         return conn.scalar(owing.limit(1)) is not None
 
+    def hold(self, conn: Connection, digest_id: int) -> object:
+        """Holds a digest's people for a change to what they are owed."""
+        return preferences.hold(conn, digest_id)
+
     def give_back(self, conn: Connection, edition: Edition, owed: Mapping[int, Sequence[int]]) -> None:
         """Files entries as owed again, for each reader as their choices of today say."""
         preferences.give_back_all(conn, edition.digest_id, owed)

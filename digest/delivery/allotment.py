@@ -68,6 +68,9 @@ class Audience(Protocol):
     def owed(self, conn: Connection, digest_id: int, cadence: str) -> bool:
         """Whether an active reader is owed something at this cadence."""
 
+    def hold(self, conn: Connection, digest_id: int) -> object:
+        """Holds a digest's people for a change to what they are owed; comes before every other lock but the log's."""
+
     def give_back(self, conn: Connection, edition: Edition, owed: Mapping[int, Sequence[int]]) -> None:
         """Files entries as owed again, for each subscriber as their choices of today say."""
 

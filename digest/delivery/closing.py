@@ -171,6 +171,7 @@ def settle(
     conn: Connection, number: int, audience: Audience, ids: Sequence[int] | None, *, arrived: bool, now: datetime
 ) -> Settled:
     """Staff say of unsure rows (all, or of these readers) that the mail arrived, or that it did not and is owed."""
+    audience.hold(conn, editions.find(conn, number).digest_id)
     edition = editions.find(conn, number, lock=True)
     if edition.plan_done_at is None:
         raise Refused(f"Edition {number} is {edition.shown_state}; nothing of it is unsure.")

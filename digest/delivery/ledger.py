@@ -239,20 +239,16 @@ def mark(
     return []
 
 
-_Planned = tuple[int, int, int, int]  # pos, subscriber, variant, attempts
+_Planned = sa.Row[int, int, int, int]  # pos, subscriber, variant, attempts
 
 
 def _planned(conn: Connection, held: Lease, room: int) -> Sequence[_Planned]:
-    return (
-        conn.execute(
-            sa.select(deliveries.c.pos, deliveries.c.subscriber_id, deliveries.c.variant_n, deliveries.c.attempts)
-            .where(*of_batch(held.edition_id, held.n), deliveries.c.state == State.PLANNED)
-            .order_by(deliveries.c.pos)
-            .limit(room)
-        )
-        .tuples()
-        .all()
-    )
+    return conn.execute(
+        sa.select(deliveries.c.pos, deliveries.c.subscriber_id, deliveries.c.variant_n, deliveries.c.attempts)
+        .where(*of_batch(held.edition_id, held.n), deliveries.c.state == State.PLANNED)
+        .order_by(deliveries.c.pos)
+        .limit(room)
+    ).all()
 
 
 def _divide(

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from litestar import MediaType, Response, get
+from litestar.params import FromPath, FromQuery
 from litestar.response import File
 
 from digest import feeds
@@ -52,7 +53,7 @@ def has_it(request_headers: dict[str, str], *, etag: str, changed: datetime) -> 
 
 
 @get("/feeds/{name:str}", sync_to_thread=True)
-def feed(request: WebRequest, name: str) -> Response[bytes]:
+def feed(request: WebRequest, name: FromPath[str]) -> Response[bytes]:
     """One feed file, or 304 when the reader has it."""
     home = look.of(request).home
     _refresh(home)
@@ -82,7 +83,7 @@ def _refresh(home: Home) -> None:
 
 
 @get("/media/{name:str}", sync_to_thread=True)
-def media(request: WebRequest, name: str) -> File:
+def media(request: WebRequest, name: FromPath[str]) -> File:
     """A PDF or an image; its name is made from its content, so it may be kept for ever."""
     plain = MEDIA_NAME.fullmatch(name)
     folder = look.of(request).home.media
@@ -102,7 +103,7 @@ def media(request: WebRequest, name: str) -> File:
 
 
 @get("/static/{name:str}", sync_to_thread=True)
-def static(name: str, v: str = "") -> Response[bytes]:
+def static(name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
     """The style sheet; kept for ever under the address that holds its hash."""
     path: Path = look.TEMPLATES / "static" / name
     if not look.STATIC_NAME.fullmatch(name) or not path.is_file():

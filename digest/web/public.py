@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from litestar import MediaType, Response, get
+from litestar.params import FromPath, FromQuery
 from sqlalchemy import Connection
 
 from digest import archive, items, publications
@@ -23,7 +24,7 @@ PER_PAGE = 10
 
 
 @get("/", sync_to_thread=True)
-def home(request: WebRequest, kind: str = "", page: int = 1) -> Response[str]:
+def home(request: WebRequest, kind: FromQuery[str] = "", page: FromQuery[int] = 1) -> Response[str]:
     """What is new: the latest items, all or of one kind."""
     site = look.of(request)
     last = max(1, min(page, 1000)) * PER_PAGE
@@ -47,7 +48,7 @@ def home(request: WebRequest, kind: str = "", page: int = 1) -> Response[str]:
 
 
 @get("/items/{slug:str}", sync_to_thread=True)
-def item(request: WebRequest, slug: str) -> Response[str]:
+def item(request: WebRequest, slug: FromPath[str]) -> Response[str]:
     """One item; 410 when it was withdrawn, with the reason."""
     site = look.of(request)
     with site.home.db.reading() as conn:
@@ -82,7 +83,7 @@ def topics(request: WebRequest) -> Response[str]:
 
 
 @get("/topics/{slug:str}", sync_to_thread=True)
-def topic(request: WebRequest, slug: str) -> Response[str]:
+def topic(request: WebRequest, slug: FromPath[str]) -> Response[str]:
     """What there is on one subject; an unknown one shows all topics, as 404."""
     site = look.of(request)
     with site.home.db.reading() as conn:
@@ -119,7 +120,7 @@ def editions(request: WebRequest) -> Response[str]:
 
 
 @get("/editions/{number:int}", sync_to_thread=True)
-def edition(request: WebRequest, number: int) -> Response[str]:
+def edition(request: WebRequest, number: FromPath[int]) -> Response[str]:
     """One edition as a page, without anybody's personal links."""
     site = look.of(request)
     with site.home.db.reading() as conn:

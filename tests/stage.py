@@ -1,0 +1,296 @@
+"""A small world for tests of editions and deliveries: one weekly digest, named readers, items by slug.
+
+Everything goes through the services, as the faces use them. `lists` tells what each reader's row holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from digest import editions, items, publications, review, tables
+from digest.config import Settings, Site
+from digest.db import Database
+from digest.delivery import closing, ledger, planning
+from digest.delivery.message import Recipient
+from digest.delivery.sender import Sender
+from digest.delivery.transports.base import Answer, Body, Receipt, Sequential
+from digest.drafts import Draft
+from digest.editions import Edition, Run
+from digest.keys import Keyring
+from digest.tables import State
+from subscribers import members, preferences
+from subscribers.audience import Audience
+from tests.conftest import NOW
+
+ZONE = "America/New_York"
+SETTINGS = Settings(site=Site(name="Path to Public Safety", address="100 Example Street", time_zone=ZONE))
+KEYS = Keyring({1: bytes(32)}, bytes(range(32)))
+
+
+class Meddling(Audience):
+    """An audience that lets a test act between the reading of readers and the writing of their rows."""
+
+    def __init__(self) -> None:
+        super().__init__(KEYS, "http://127.0.0.1:8080")
+        self.after_read: list[Callable[[], object]] = []
+
+    def read(self, conn: Connection, edition: Edition, low: int, high: int) -> Iterator[Any]:
+        """The readers as they are; then, once, whatever the test wants to happen."""
+        rows = list(super().read(conn, edition, low, high))
+        waiting, self.after_read = self.after_read, []
+        for act in waiting:
+            act()
+        yield from rows
+
+
+class Scripted(Sequential):
+    """A transport that answers as told, per subscriber and in order; ACCEPTED when nothing is told. Not repeatable."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: dict[int, list[Answer]] = {}
+        self.handed: list[tuple[str, int]] = []
+        self.during: Callable[[int], object] = lambda reader: None
+
+    def deliver(self, variant: Body, recipient: Recipient) -> Receipt:
+        """Notes the hand-over and gives the next answer."""
+        self.during(recipient.subscriber_id)
+        told = self.answers.get(recipient.subscriber_id) or [Answer.ACCEPTED]
+        answer = told.pop(0)
+        if answer in (Answer.ACCEPTED, Answer.UNSURE):
+            variant.join(recipient)
+            self.handed.append((variant.uid, recipient.subscriber_id))
+        return Receipt(answer, "250" if answer is Answer.ACCEPTED else "450", "as told")
+
+
+class Stage:
+    """The digest `weekly` with its readers and items; `now` moves only when a test moves it."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.now = NOW
+        self.people = Meddling()
+        self.transport = Scripted()
+        self.ids: dict[str, int] = {}
+        with db.transaction() as conn:
+            self.digest = publications.create(
+                conn,
+                "weekly",
+                "Weekly digest",
+                now=NOW - timedelta(days=30),
+                zone=ZONE,
+                from_name="Path to Public Safety",
+                from_address="digest@example.org",
+            )
+
+    # --- content
+
+    def publish(self, slug: str, *topics: str) -> None:
+        """A new item, published now."""
+        draft = Draft(
+            slug=slug, kind="fact sheet", title=f"Fact sheet {slug}", topics=topics, published_on="2026-09-01"
+        )
+        with self.db.transaction() as conn:
+            items.put(conn, draft, now=self.now, zone=ZONE)
+
+    def update(self, slug: str, *topics: str) -> None:
+        """A revision that readers are told of; with topics, it moves to them."""
+        changes: dict[str, Any] = {"excerpt": f"As of {self.now.isoformat()} {len(topics)}."}
+        if topics:
+            changes["topics"] = topics
+        with self.db.transaction() as conn:
+            items.revise(conn, slug, now=self.now, tell="It says more now.", **changes)
+
+    def withdraw(self, slug: str) -> list[int]:
+        """Withdraws an item; the editions that ask."""
+        with self.db.transaction() as conn:
+            return review.withdraw_item(conn, slug, why="It was wrong.", now=self.now)
+
+    def republish(self, slug: str) -> None:
+        """Publishes a withdrawn item again."""
+        with self.db.transaction() as conn:
+            review.publish_item(conn, slug, now=self.now, zone=ZONE)
+
+    def hold(self, slug: str) -> list[int]:
+        """Holds an item back from the weekly series."""
+        with self.db.transaction() as conn:
+            return review.hold_back(conn, slug, self.digest.id, "weekly")
+
+    def release(self, slug: str) -> None:
+        """Lets it go."""
+        with self.db.transaction() as conn:
+            review.release(conn, slug, self.digest.id, "weekly", now=self.now)
+
+    # --- people
+
+    def join(self, name: str, topics: str = "*=weekly", *, hour: int = 7, zone: str = ZONE) -> int:
+        """A reader with these choices, active from now on."""
+        with self.db.transaction() as conn:
+            added = members.add(
+                conn,
+                KEYS,
+                f"{name}@example.org",
+                digest_id=self.digest.id,
+                now=self.now,
+                mapping=preferences.parse(topics, ("weekly",)),
+                hour=hour,
+                zone=zone,
+            )
+        assert added.subscriber_id is not None
+        self.ids[name] = added.subscriber_id
+        return added.subscriber_id
+
+    def choose(self, name: str, topics: str) -> None:
+        """Other topics."""
+        with self.db.transaction() as conn:
+            members.change(conn, self.digest.id, self.ids[name], mapping=preferences.parse(topics, ("weekly",)))
+
+    def pause(self, name: str) -> None:
+        """No mail until they wake."""
+        with self.db.transaction() as conn:
+            members.pause(conn, self.digest.id, self.ids[name], now=self.now)
+
+    def wake(self, name: str, *, drop: bool = False) -> None:
+        """Mail again."""
+        with self.db.transaction() as conn:
+            members.wake(conn, self.digest.id, self.ids[name], drop=drop)
+
+    def leave(self, name: str) -> None:
+        """The end of a subscription."""
+        with self.db.transaction() as conn:
+            members.leave(conn, self.digest.id, self.ids[name], now=self.now, how="test")
+
+    # --- editions
+
+    def freeze(self, *, by_hand: bool = True, owed: bool = False, ask: str = "") -> Edition:
+        """An edition of what waits, frozen (or skipped, or in review)."""
+        with self.db.transaction() as conn:
+            series = publications.one_series(conn, self.digest.id, "weekly")
+            carries = self.people.owed(conn, self.digest.id, "weekly")
+            run = Run(now=self.now, starts_at=self.now, by_hand=by_hand, owed=owed, carries=carries, ask=ask)
+            return editions.compile(conn, SETTINGS, self.digest, series, run)
+
+    def plan(self, edition: Edition) -> bool:
+        """Plans it to the end."""
+        return planning.plan(self.db, edition.id, self.people, now=self.now, owner="test")
+
+    def cycle(self) -> Edition:
+        """Freezes and plans."""
+        edition = self.freeze()
+        self.plan(edition)
+        return self.find(edition)
+
+    def sender(self) -> Sender:
+        """A sender over the scripted transport."""
+        return Sender(self.db, self.transport, self.people, clock=lambda: self.now, owner="test", key=bytes(32))
+
+    def deliver(self, edition: Edition) -> None:
+        """Delivers what is due of it, without closing it."""
+        self.sender().deliver(edition.id)
+
+    def close(self, edition: Edition) -> bool:
+        """Closes it, when nothing is left to go."""
+        return closing.close(self.db, edition.id, self.people, now=self.now)
+
+    def expire(self, edition: Edition) -> None:
+        """Fails what is past its deadline."""
+        while self.db.run(lambda conn: ledger.expire(conn, edition.id, owner="test", now=self.now)):
+            pass
+
+    def see_through(self, edition: Edition) -> Edition:
+        """Delivers and closes."""
+        self.deliver(edition)
+        self.close(edition)
+        return self.find(edition)
+
+    def send(self) -> Edition:
+        """A whole edition, by hand."""
+        return self.see_through(self.cycle())
+
+    def cancel(self, edition: Edition, *, drop: bool = False) -> Edition:
+        """Cancels the rest."""
+        return closing.cancel(self.db, edition.id, self.people, drop=drop, now=self.now)
+
+    def answer(self, edition: Edition, *, as_is: bool) -> None:
+        """Answers what to do about a withdrawal."""
+        with self.db.transaction() as conn:
+            review.answer(conn, edition.id, as_is=as_is)
+
+    def settle(self, edition: Edition, *, arrived: bool, names: Sequence[str] | None = None) -> closing.Settled:
+        """Decides what is unsure."""
+        with self.db.transaction() as conn:
+            ids = None if names is None else [self.ids[name] for name in names]
+            return closing.settle(conn, edition.id, self.people, ids, arrived=arrived, now=self.now)
+
+    def later(self, **step: float) -> datetime:
+        """Moves the clock."""
+        self.now += timedelta(**step)
+        return self.now
+
+    # --- looking
+
+    def find(self, edition: Edition) -> Edition:
+        """The edition as it is now."""
+        with self.db.reading() as conn:
+            return editions.find(conn, edition.id)
+
+    def mark(self) -> int:
+        """The mark of the weekly series."""
+        with self.db.reading() as conn:
+            return publications.one_series(conn, self.digest.id, "weekly").mark
+
+    def rows(self, edition: Edition) -> dict[str, tuple[str, str | None]]:
+        """Reader -> state and code."""
+        names = {number: name for name, number in self.ids.items()}
+        d = tables.deliveries
+        with self.db.reading() as conn:
+            found = conn.execute(sa.select(d.c.subscriber_id, d.c.state, d.c.code).where(d.c.edition_id == edition.id))
+            return {names[row.subscriber_id]: (State(row.state).name.lower(), row.code) for row in found}
+
+    def lists(self, edition: Edition) -> dict[str, list[str]]:
+        """Reader -> the items of their row, in no order that matters; with '!' for updates and '+' for again."""
+        names = {number: name for name, number in self.ids.items()}
+        d, ve, log, i = tables.deliveries, tables.variant_entries, tables.publication_log, tables.items
+        rows = (
+            sa.select(d.c.subscriber_id, i.c.slug, log.c.what)
+            .join(ve, sa.and_(ve.c.edition_id == d.c.edition_id, ve.c.variant_n == d.c.variant_n), isouter=True)
+            .join(log, log.c.sequence == ve.c.sequence, isouter=True)
+            .join(i, i.c.id == log.c.item_id, isouter=True)
+            .where(d.c.edition_id == edition.id)
+            .order_by(log.c.sequence)
+        )
+        marks = {"new": "", "update": "!", "again": "+"}
+        found: dict[str, list[str]] = {}
+        with self.db.reading() as conn:
+            for row in conn.execute(rows):
+                mine = found.setdefault(names[row.subscriber_id], [])
+                if row.slug:
+                    mine.append(row.slug + marks[row.what])
+        return found
+
+    def carries(self) -> Mapping[str, tuple[int, ...]]:
+        """Reader -> what is owed at the weekly cadence, for those to whom anything is."""
+        found = {}
+        with self.db.reading() as conn:
+            for name, number in self.ids.items():
+                row = preferences.find(conn, self.digest.id, number)
+                owed = preferences.carries_of(conn, row)["weekly"] if row is not None else ()
+                if owed:
+                    found[name] = owed
+        return found
+
+    def check_sums(self) -> None:
+        """The equation holds, and the counters equal the rows, for every edition."""
+        with self.db.reading() as conn:
+            for edition in editions.all_editions(conn):
+                counted, rows = ledger.totals(conn, edition.id), ledger.recount(conn, edition.id)
+                assert counted == rows, (edition.id, counted, rows)
+                if edition.state in editions.ENDED:
+                    assert counted.remaining == 0, (edition.id, edition.state, counted)
