@@ -1,0 +1,293 @@
+"""The clock over a home: runs happen once, late ones as the series says, and by hand without the calendar."""
+
+from __future__ import annotations
+
+import email
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from email import policy
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+import scheduler
+from digest import editions, items, publications, tables
+from digest.drafts import Draft
+from digest.editions import Edition
+from digest.errors import Refused
+from digest.home import Home, open_home
+from digest.tables import State
+from scheduler import Office
+from subscribers import members
+from tests.conftest import NOW
+
+BEFORE = NOW - timedelta(days=3)
+WEEK = timedelta(days=7)
+
+
+class World:
+    """A home with one digest and two readers; `now` moves only when a test moves it."""
+
+    def __init__(self, home: Home) -> None:
+        self.home, self.now = home, BEFORE
+        self.office = scheduler.open_office(home, clock=lambda: self.now)
+        with home.db.transaction() as conn:
+            self.digest = publications.create(
+                conn, "weekly", "Weekly digest", now=BEFORE, zone="America/New_York", from_name="Path to Public Safety",
+                from_address="digest@example.org",
+            )  # fmt: skip
+            for name in ("ann", "bob"):
+                members.add(conn, home.keys, f"{name}@example.org", digest_id=self.digest.id, now=BEFORE)
+
+    def publish(self, slug: str, **fields: object) -> None:
+        draft = Draft(slug=slug, kind="fact sheet", title=slug, published_on="2026-09-01", **fields)  # type: ignore[arg-type]
+        with self.home.db.transaction() as conn:
+            items.put(conn, draft, now=self.now, zone="America/New_York")
+
+    def set(self, **rules: str) -> None:
+        with self.home.db.transaction() as conn:
+            publications.set(conn, "weekly", rules)
+
+    def at(self, moment: datetime, office: Office | None = None) -> None:
+        self.now = moment
+        scheduler.one_pass(office or self.office)
+
+    def editions(self) -> list[Edition]:
+        with self.home.db.reading() as conn:
+            return editions.all_editions(conn)
+
+    def mailbox(self) -> list[Path]:
+        return sorted((self.home.mail / "new").glob("*"))
+
+    def notices(self) -> list[str]:
+        with self.home.db.reading() as conn:
+            return list(conn.scalars(sa.select(tables.notices.c.subject).order_by(tables.notices.c.id)))
+
+
+@pytest.fixture
+def world(home: Home) -> World:
+    """Friday; the first run is on Monday at 7:00 in New York."""
+    return World(home)
+
+
+def test_the_weekly_run_sends_what_is_new_to_each_reader_once(world: World) -> None:
+    world.publish("x")
+    world.at(NOW - timedelta(minutes=1))
+    assert world.editions() == []
+    world.at(NOW)
+    (edition,) = world.editions()
+    assert (edition.state, edition.number) == (editions.SENT, 1)
+    assert len(world.mailbox()) == 2
+    world.at(NOW + timedelta(minutes=1))
+    assert len(world.editions()) == 1
+    assert len(world.mailbox()) == 2
+
+
+def test_a_week_later_exactly_the_new_item_goes_out(world: World) -> None:
+    world.publish("x")
+    world.at(NOW)
+    world.publish("y")
+    world.at(NOW + WEEK)
+    newest = [path for path in world.mailbox() if world.editions()[1].uid in path.name]
+    assert len(newest) == 2
+    assert all("/items/y" in _text(path) and "/items/x" not in _text(path) for path in newest)
+
+
+def _text(path: Path) -> str:
+    message = email.message_from_bytes(path.read_bytes(), policy=policy.default)
+    part = message.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def test_a_run_with_nothing_new_is_skipped_and_says_so(world: World) -> None:
+    world.at(NOW)
+    assert [(e.state, e.reason) for e in world.editions()] == [(editions.SKIPPED, "Nothing new.")]
+    assert world.mailbox() == []
+
+
+def test_a_clock_set_back_runs_nothing_twice(world: World) -> None:
+    world.publish("x")
+    world.at(NOW)
+    world.publish("y")
+    world.at(NOW - timedelta(hours=1))
+    world.at(NOW + timedelta(minutes=5))
+    world.at(NOW + WEEK)
+    world.publish("z")
+    world.at(NOW + timedelta(hours=1))  # a week back: that run has happened
+    assert len(world.editions()) == 2
+
+
+def test_a_clock_that_was_once_wrong_by_a_year_does_not_silence_the_digest(world: World) -> None:
+    world.publish("x")
+    world.at(NOW + 52 * WEEK)
+    world.publish("y")
+    world.at(NOW)
+    assert [edition.state for edition in world.editions()] == [editions.SENT, editions.SENT]
+
+
+def test_after_a_long_outage_one_edition_goes_out(world: World) -> None:
+    world.publish("x")
+    world.at(NOW)
+    world.publish("y")
+    world.at(NOW + 5 * WEEK + timedelta(hours=1))
+    assert len(world.editions()) == 2
+    world.at(NOW + 5 * WEEK + timedelta(hours=2))
+    assert len(world.editions()) == 2
+
+
+@pytest.mark.parametrize(
+    ("policy", "state"), [("send", editions.SENT), ("skip", editions.SKIPPED), ("ask", editions.REVIEW)]
+)
+def test_a_pass_that_comes_three_hours_late_sends_skips_or_asks(world: World, policy: str, state: str) -> None:
+    world.set(late_policy=policy, late_hours="2")
+    world.publish("x")
+    world.at(NOW + timedelta(hours=3))
+    (edition,) = world.editions()
+    assert edition.state == state
+    assert len(world.mailbox()) == {"send": 2, "skip": 0, "ask": 1}[policy]
+    if policy != "send":
+        assert edition.reason.startswith("The run of 2026-09-07, 07:00 came 3 hours late.")
+    if policy == "skip":
+        world.at(NOW + WEEK)
+        assert len(world.mailbox()) == 2
+
+
+def test_a_pass_less_late_than_that_sends_whatever_the_policy(world: World) -> None:
+    world.set(late_policy="skip", late_hours="2")
+    world.publish("x")
+    world.at(NOW + timedelta(hours=2))
+    assert [edition.state for edition in world.editions()] == [editions.SENT]
+
+
+def test_staff_are_told_once_that_an_edition_waits(world: World) -> None:
+    world.set(needs_approval="yes")
+    world.publish("x")
+    world.at(NOW)
+    world.at(NOW + timedelta(minutes=1))
+    assert world.notices() == ["Waiting for you: Weekly digest"]
+    (mail,) = world.mailbox()
+    assert b"staff@example.org" in mail.read_bytes()
+    with world.home.db.reading() as conn:
+        row = conn.execute(sa.select(tables.notices)).one()
+    assert (row.state, row.address, row.message) == (State.ACCEPTED, None, None)
+
+
+def test_a_scheduled_item_becomes_news_at_its_moment(world: World) -> None:
+    world.publish("x", state="scheduled", publish_at=NOW - timedelta(hours=1))
+    assert scheduler.next_moment(world.office) == NOW - timedelta(hours=1)
+    world.at(NOW)
+    assert len(world.mailbox()) == 2
+
+
+def test_by_hand_an_edition_goes_out_at_once_and_the_calendar_is_not_touched(world: World) -> None:
+    world.publish("x")
+    edition = scheduler.dispatch(world.office, "weekly")
+    assert scheduler.see_through(world.office, edition.id).state == editions.SENT
+    assert len(world.mailbox()) == 2
+    with pytest.raises(Refused, match="Nothing is new"):
+        scheduler.dispatch(world.office, "weekly")
+    world.publish("y")
+    world.at(NOW)
+    assert len(world.mailbox()) == 4
+
+
+def test_sending_is_refused_without_a_postal_address(world: World, home_path: Path) -> None:
+    settings = home_path / "digest.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace("100 Example Street NW, Suite 4, Washington, DC 20000", ""), encoding="utf-8")
+    bare = open_home(home_path)
+    office = scheduler.open_office(bare, clock=lambda: world.now)
+    world.publish("x")
+    with pytest.raises(Refused, match="postal address"):
+        scheduler.dispatch(office, "weekly")
+    world.at(NOW, office)
+    assert [edition.state for edition in world.editions()] == [editions.REVIEW]
+    office.close()
+
+
+def test_until_idle_ends_with_the_next_due_time(world: World) -> None:
+    world.publish("x")
+    world.now = NOW
+    assert scheduler.until_idle(world.office) == NOW + WEEK
+    assert len(world.mailbox()) == 2
+
+
+def test_schedulers_that_start_together_make_one_edition(world: World, home_path: Path) -> None:
+    world.publish("x")
+    homes = [open_home(home_path) for _ in range(4)]
+    try:
+        _together([_passer(scheduler.open_office(one, clock=lambda: NOW)) for one in homes])
+    finally:
+        for one in homes:
+            one.close()
+    world.at(NOW)
+    assert [edition.state for edition in world.editions()] == [editions.SENT]
+    assert len(world.mailbox()) == 2
+
+
+def test_two_sends_at_once_are_one_edition(world: World, home_path: Path) -> None:
+    world.publish("x")
+    homes = [open_home(home_path) for _ in range(2)]
+    made: list[int] = []
+
+    def send(office: Office) -> Callable[[], None]:
+        return lambda: made.append(scheduler.dispatch(office, "weekly").id)
+
+    try:
+        _together([send(scheduler.open_office(one, clock=lambda: NOW)) for one in homes])
+    finally:
+        for one in homes:
+            one.close()
+    assert len(set(made)) == 1
+    assert len(world.editions()) == 1
+
+
+def _passer(office: Office) -> Callable[[], None]:
+    return lambda: scheduler.one_pass(office)
+
+
+def _together(acts: list[Callable[[], None]]) -> None:
+    """Runs them at the same moment, in threads of their own; what one raises is raised here."""
+    start, failures = threading.Barrier(len(acts)), []
+
+    def run(act: Callable[[], None]) -> None:
+        start.wait()
+        try:
+            act()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def test_the_resident_clock_sends_and_ends_when_it_is_told_to(world: World) -> None:
+    world.publish("x")
+    world.now = NOW
+    stop = threading.Event()
+    thread = threading.Thread(target=scheduler.run_forever, args=(world.office,), kwargs={"stop": stop})
+    thread.start()
+    for _ in _until(lambda: len(world.mailbox()) == 2):
+        pass
+    stop.set()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+def _until(true: Callable[[], bool], seconds: float = 60) -> Iterator[None]:
+    """Turns until something is true, and fails when that takes too long."""
+    waited = threading.Event()
+    for _ in range(int(seconds / 0.05)):
+        if true():
+            return
+        waited.wait(0.05)
+        yield
+    pytest.fail("It did not become true in time.")
