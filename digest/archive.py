@@ -53,12 +53,13 @@ def stories(conn: Connection, number: int) -> tuple[Story, ...]:
     return tuple(Story(row.sequence, row.what, row.note, frozen[row.item_id, row.revision]) for row in rows)
 
 
-def archive(conn: Connection) -> list[Published]:
-    """What went out, newest first; editions for owed entries alone have no contents and are left out."""
+def archive(conn: Connection, *, limit: int | None = None) -> list[Published]:
+    """What went out, newest first (the latest `limit`), without editions for owed entries alone: they hold nothing."""
     rows = conn.scalars(
         sa.select(t.c.id)
         .where(t.c.state.in_((SENDING, SENT, CANCELLED)), t.c.kind == "digest", t.c.plan_done_at.is_not(None))
         .order_by(t.c.id.desc())
+        .limit(limit)
     ).all()
     return [published(conn, number) for number in rows]
 

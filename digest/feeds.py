@@ -118,7 +118,7 @@ def _replace(path: Path, content: bytes) -> bool:
             file.write(content)
             file.flush()
             os.fchmod(file.fileno(), 0o644)
-            changed = max(os.fstat(file.fileno()).st_mtime, before)
+            changed = max(os.fstat(file.fileno()).st_mtime, before + 1)
             os.utime(file.fileno(), (changed, changed))
             os.fsync(file.fileno())
         Path(temporary).replace(path)

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from litestar import Response, get, route
+from litestar.params import FromPath
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest import publications
@@ -38,13 +39,13 @@ def subscribe(request: WebRequest) -> Response[str]:
 
 # One handler for both methods: Litestar 2.25 wraps a handler twice when a second one joins its path.
 @route("/u/{token:str}", http_method=["GET", "POST"], status_code=200, sync_to_thread=True)
-def unsubscribe(request: WebRequest, token: str) -> Response[str]:
+def unsubscribe(request: WebRequest, token: FromPath[str]) -> Response[str]:
     """Asks whether to unsubscribe, with one button; POST does it, and its body is not read."""
     return _behind(look.of(request), token, links.UNSUBSCRIBE, leave=request.method == "POST")
 
 
 @route("/p/{token:str}", http_method=["GET", "POST"], status_code=200, sync_to_thread=True)
-def preferences(request: WebRequest, token: str) -> Response[str]:
+def preferences(request: WebRequest, token: FromPath[str]) -> Response[str]:
     """Shows what a person gets, and how often; POST ends the subscription."""
     return _behind(look.of(request), token, links.PREFERENCES, leave=request.method == "POST")
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from digest import bench
 from digest.cli import desk
 
 bench_app = typer.Typer(
@@ -26,6 +25,8 @@ def plan(
     as_json: desk.AsJson = False,
 ) -> None:
     """Plan and deliver an edition to N made-up subscribers, into memory."""
+    from digest import bench  # loaded only here: no other command needs it
+
     measured = bench.plan(n)
     if as_json:
         desk.document(measured)

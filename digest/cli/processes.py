@@ -11,12 +11,10 @@ import threading
 from typing import Annotated
 
 import typer
-import uvicorn
 
 import scheduler
 from digest.cli import desk, sending
 from digest.errors import Refused
-from digest.web import app as web
 
 Host = Annotated[str, typer.Option(help="Where the site listens.")]
 Port = Annotated[int, typer.Option(help="Its port.")]
@@ -60,13 +58,24 @@ def serve(
 
 def serve_forever(where: desk.Desk, host: str, port: int, *, alone: bool = False) -> None:
     """Serves until SIGTERM or Ctrl-C; the worker is a process of its own, so that sending never slows a page."""
+    # Loaded only here: the web framework would double the start-up time of every other command.
+    import uvicorn
+
+    from digest.web import app as web
+
     worker = None if alone else _start_worker(where)
     try:
         desk.say(f"The site is at http://{host}:{port}/ . Stop with Ctrl-C.")
         sys.stdout.flush()
         application = web.create(where.home())
         settings = uvicorn.Config(
-            application, host=host, port=port, log_level="warning", access_log=False, server_header=False
+            application,
+            host=host,
+            port=port,
+            log_level="warning",
+            access_log=False,  # links are secrets
+            server_header=False,
+            proxy_headers=False,  # the site's own trusted_proxies decides whom to believe
         )
         uvicorn.Server(settings).run()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tomllib
 from pathlib import Path
@@ -136,6 +137,7 @@ def up(
     where = desk.desk(context)
     port = processes.free_port(host, port)
     fresh = make_home(where.path, example=True, url=f"http://{host}:{port}")
+    _follow_port(where.path, host, port)
     home = where.home()
     desk.say(f"{'Made' if fresh else 'Using'} the home {where.path}.")
     ensure_digest(home)
@@ -146,6 +148,12 @@ def up(
     if not once:
         home.close()
         processes.serve_forever(where, host, port)
+
+
+def _follow_port(path: Path, host: str, port: int) -> None:
+    """While the site's address is this machine's own, links name the port that is really used, in all processes."""
+    if config.is_loopback(config.load(path).site.url):
+        os.environ["DIGEST_SITE__URL"] = f"http://{host}:{port}"
 
 
 def _send(office: scheduler.Office) -> editions.Edition | None:

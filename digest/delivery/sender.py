@@ -88,6 +88,15 @@ class Sender:
             done += 1
         return done
 
+    def begin(self, held: Lease, conn: Connection) -> None:
+        """Before the first mark of a lease, what was withdrawn leaves its rows.
+
+        Once is enough: a withdrawal pauses the edition, and whoever goes on after the answer leases anew.
+        """
+        edition = editions.find(conn, held.edition_id, lock=True)
+        ledger.gate(conn, held)
+        variants.take_out_withdrawn(conn, edition, held.n)
+
     def commit(
         self, held: Lease, known: Sequence[Outcome], unbegun: Sequence[Marked], under_way: int, conn: Connection
     ) -> _Step:
@@ -109,7 +118,6 @@ class Sender:
         return _Step(edition, marked)
 
     def _mark(self, conn: Connection, held: Lease, edition: Edition, room: int, now: datetime) -> list[Marked]:
-        variants.take_out_withdrawn(conn, edition, held.n)
         book = _Limited(self._people, self._only_to) if self._only_to else self._people
         carrier = self.transport
         return ledger.mark(
@@ -181,6 +189,7 @@ class _Batch:
     def work(self) -> None:
         """Until nothing of the batch is left for this sender; a lost lease ends it at once."""
         try:
+            self._sender.db.run(partial(self._sender.begin, self._held), bulk=True)
             while self._step():
                 pass
         except Stale:

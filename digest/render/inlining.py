@@ -8,22 +8,29 @@ from __future__ import annotations
 
 import logging
 import re
-
-from premailer import Premailer
+from functools import cache
+from typing import Any
 
 CUT = "@@:cut@@"
 
 _BLANK = re.compile(r"\n\s+")
 
 
-class _Offline(Premailer):  # type: ignore[misc]  # premailer has no types
-    def _load_external(self, url: str) -> str:
-        return ""
+@cache
+def _offline() -> Any:
+    """premailer without a network; loaded with the first mail, since it takes longer than most commands run."""
+    from premailer import Premailer
+
+    class Offline(Premailer):  # type: ignore[misc]  # premailer has no types
+        def _load_external(self, url: str) -> str:
+            return ""
+
+    return Offline
 
 
 def page(html: str, css: str) -> str:
     """The whole page `html` with `css` written into its elements."""
-    premailer = _Offline(
+    premailer = _offline()(
         html,
         css_text=css,
         method="html",
@@ -37,7 +44,7 @@ def page(html: str, css: str) -> str:
         align_floating_images=False,
         cssutils_logging_level=logging.CRITICAL,
     )
-    return _BLANK.sub("\n", premailer.transform(pretty_print=False))
+    return _BLANK.sub("\n", str(premailer.transform(pretty_print=False)))
 
 
 def fragments(pieces: list[str], css: str) -> list[str]:

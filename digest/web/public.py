@@ -32,7 +32,7 @@ def home(request: WebRequest, kind: FromQuery[str] = "", page: FromQuery[int] = 
         kinds = items.kinds(conn)
         names = topic_names(conn)
         shown = items.latest(conn, kind=kind or None, limit=last)
-        editions = archive.archive(conn)
+        editions = archive.archive(conn, limit=1)
     counted = dict(kinds)
     total = counted.get(kind, 0) if kind else sum(counted.values())
     return site.page(
@@ -105,7 +105,7 @@ def feeds(request: WebRequest) -> Response[str]:
     """The address of every feed."""
     site = look.of(request)
     with site.home.db.reading() as conn:
-        total = len(items.latest(conn))
+        total = sum(count for _, count in items.kinds(conn))
         return site.page("public/feeds.html", topics=publications.topics(conn), total=total)
 
 

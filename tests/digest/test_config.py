@@ -57,7 +57,8 @@ def test_every_fault_is_told_at_once_by_its_name(tmp_path: Path) -> None:
         '[engine]\nkind = "magic"\n[trnasport]\nkind = "maildir"\n',
     )
     names = [fault.split(":")[0] for fault in found]
-    assert sorted(names) == ["[trnasport] is no section; known are site, database, engine, transport"] + [
+    assert sorted(names) == [
+        "[trnasport] is no section; known are site, database, engine, transport",
         "engine.kind",
         "site.nmae",
         "site.time_zone",

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -51,7 +50,7 @@ def read_then_write(db: Database, times: int) -> None:
 
 def count(db: Database) -> int:
     with db.reading() as conn:
-        return conn.execute(VALUE).scalar_one()
+        return int(conn.execute(VALUE).scalar_one())
 
 
 def test_no_update_is_lost_between_two_writers(either_db: Database) -> None:
@@ -67,9 +66,13 @@ def test_no_update_is_lost_between_threads_of_one_process(db: Database) -> None:
 
 
 def test_a_block_that_raises_changes_nothing_and_leaves_the_way_free(either_db: Database) -> None:
-    with pytest.raises(ZeroDivisionError), either_db.transaction() as conn:
-        conn.execute(news_counter.update().values(value=7))
-        raise ZeroDivisionError
+    def fail_halfway() -> None:
+        with either_db.transaction() as conn:
+            conn.execute(news_counter.update().values(value=7))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
     assert count(either_db) == 0
     with another(either_db) as other:
         read_then_write(other, 1)
@@ -103,10 +106,9 @@ def test_a_writer_that_waits_too_long_is_told_that_the_database_is_busy(
 
 def test_a_foreign_program_that_holds_the_file_makes_it_busy_too(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "WAIT_SECONDS", 0.1)
-    with (
-        another(db) as hasty,
-        contextlib.closing(sqlite3.connect(str(db.url.database), isolation_level=None)) as foreign,
-    ):
+    # Of the same library: two libraries in one process do not see each other's locks.
+    foreign = database.sqlite_module().connect(str(db.url.database), isolation_level=None)
+    with another(db) as hasty, contextlib.closing(foreign):
         foreign.execute("BEGIN IMMEDIATE")
         with pytest.raises(Busy, match="try again"), hasty.transaction():
             pass
@@ -138,11 +140,15 @@ def test_a_bulk_writer_lets_others_pass_quickly(db: Database) -> None:
 
     waits = []
     with in_thread(write_much):
-        for _ in range(40):
-            began = time.monotonic()
-            read_then_write(db, 1)
-            waits.append(time.monotonic() - began)
-        done.set()
+        try:
+            for _ in range(40):
+                done.wait(0.003)  # the pause in which the bulk writer takes the lock again
+                began = time.monotonic()
+                read_then_write(db, 1)
+                waits.append(time.monotonic() - began)
+        finally:
+            done.set()
+    # Without the turnstile one in ten waits for seconds.
     assert sorted(waits)[35] < 0.1
     assert max(waits) < 0.5
 
@@ -182,7 +188,7 @@ def test_a_deadlock_is_tried_again(postgres_url: str) -> None:
             db.run(lambda conn: step(conn, (first, second)))
         with db.reading() as conn:
             assert conn.execute(sa.select(topics.c.description)).scalars().all() == ["xx", "xx"]
-    assert len(tries) == 3
+    assert len(tries) >= 3  # the one that was sent back may meet the other once more
 
 
 def test_a_fault_of_our_own_is_not_taken_for_a_busy_database(either_db: Database) -> None:

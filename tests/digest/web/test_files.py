@@ -96,16 +96,12 @@ def test_what_is_no_known_type_is_never_shown_by_the_browser(served: Served) -> 
     assert answer.headers["content-disposition"].startswith("attachment")
 
 
-@pytest.mark.parametrize(
-    "name", ["..%2Fdigest.toml", "%2e%2e%2fdigest.toml", ".hidden", "..%5Cdigest.toml", "a%00.pdf", "sub%2Fx.pdf", "."]
-)
 @pytest.mark.parametrize("folder", ["media", "feeds", "static"])
-def test_nothing_outside_the_folders_can_be_reached(served: Served, folder: str, name: str) -> None:
+def test_nothing_outside_the_folders_can_be_reached(served: Served, folder: str) -> None:
     (served.home.path / folder).mkdir(exist_ok=True)
-    (served.home.path / folder / ".hidden").write_bytes(b"x")
-    answer = served.client.get(f"/{folder}/{name}")
-    assert answer.status_code == 404 or "<h1>Feeds</h1>" in answer.text
-    assert "task force" not in answer.text.casefold() or "<html" in answer.text
+    (served.home.path / folder / ".hidden").write_bytes(b"hidden")
+    for name in ("..%2Fdigest.toml", "%2e%2e%2fdigest.toml", ".hidden", "..%5Cdigest.toml", "a%00.pdf", "sub%2Fx.pdf"):
+        assert served.client.get(f"/{folder}/{name}").status_code == 404, name
 
 
 def test_the_style_sheet_is_kept_for_ever_only_under_its_hash(served: Served) -> None:

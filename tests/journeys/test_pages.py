@@ -1,0 +1,184 @@
+"""Every public page in a real browser: at 320 pixels, in light and dark, by keyboard, with scripts off."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from digest.home import Home
+from tests.digest.web import serving
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# Walks up to the first opaque background; WCAG 2.2, relative luminance and contrast ratio.
+CONTRAST = """
+() => {
+  const channels = (color) => {
+    const parts = color.match(/[\\d.]+/g).map(Number);
+    return { rgb: parts.slice(0, 3), alpha: parts.length > 3 ? parts[3] : 1 };
+  };
+  const luminance = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const found = channels(getComputedStyle(at).backgroundColor);
+      if (found.alpha === 1) return found.rgb;
+    }
+    return [255, 255, 255];
+  };
+  const faults = [];
+  let looked = 0;
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.textContent.trim() || !element.getClientRects().length) continue;
+    looked += 1;
+    const [one, other] = [channels(getComputedStyle(element).color).rgb, ground(element)].map(luminance);
+    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    if (ratio < 4.5) faults.push(`${ratio.toFixed(2)}: ${texts.currentNode.textContent.trim().slice(0, 40)}`);
+  }
+  return { looked, faults };
+}
+"""
+# What sticks out to the right, apart from what scrolls inside a region of its own.
+OVERFLOW = """
+() => {
+  const wide = document.documentElement.scrollWidth;
+  return wide <= innerWidth ? [] : [`${wide}`, ...[...document.querySelectorAll("body *")]
+    .filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 80))];
+}
+"""
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """Chromium as the system has it."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("NOT TESTED IN A BROWSER: there is no chromium. Install Debian's package chromium.")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def site(home: Home) -> Iterator[tuple[str, dict[str, str]]]:
+    """The running site and the paths of one page of every sort, by name."""
+    edition = serving.fill(home)
+    paths = {
+        "home": "/",
+        "a kind that is empty": "/?kind=poems",
+        "item": "/items/backgrounder-jurisdictions-permitting-lpr-hiring",
+        "long words": "/items/long",
+        "updated": "/items/told",
+        "withdrawn": "/items/taken-back",
+        "no year": "/items/no-year",
+        "topics": "/topics/",
+        "topic": "/topics/hiring",
+        "feeds": "/feeds/",
+        "editions": "/editions/",
+        "edition": f"/editions/{edition}",
+        "ask": "/ask",
+        "subscribe": "/subscribe",
+        "unsubscribe": "/u/" + serving.token(home, "unsubscribe"),
+        "preferences": "/p/" + serving.token(home, "preferences"),
+        "broken link": "/u/broken",
+        "not found": "/nope",
+    }
+    with serving.serve(home) as address:
+        yield address, paths
+
+
+def page_of(browser: Browser, **options: Any) -> Page:
+    return browser.new_context(java_script_enabled=options.pop("scripts", True), **options).new_page()
+
+
+def test_no_page_scrolls_sideways_or_has_faint_text(browser: Browser, site: tuple[str, dict[str, str]]) -> None:
+    address, paths = site
+    faults: dict[str, Any] = {}
+    for scheme in ("light", "dark"):
+        page = page_of(browser, viewport={"width": 320, "height": 640}, color_scheme=scheme)
+        for name, path in paths.items():
+            page.goto(address + path)
+            contrast = page.evaluate(CONTRAST)
+            assert contrast["looked"] > 5, name
+            if found := [*page.evaluate(OVERFLOW), *contrast["faults"]]:
+                faults[f"{name}, {scheme}"] = found
+    assert not faults
+
+
+def test_no_page_asks_for_anything_elsewhere_or_breaks_its_own_policy(
+    browser: Browser, site: tuple[str, dict[str, str]]
+) -> None:
+    address, paths = site
+    page = page_of(browser, viewport={"width": 1200, "height": 800})
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None)
+    for path in paths.values():
+        page.goto(address + path)
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(245, 247, 246)", path
+    assert [url for url in asked if not url.startswith(address)] == []
+    assert complaints == []
+
+
+def test_every_stop_of_the_keyboard_is_visible(browser: Browser, site: tuple[str, dict[str, str]]) -> None:
+    address, paths = site
+    page = page_of(browser, viewport={"width": 1200, "height": 800})
+    for name in ("home", "feeds", "unsubscribe"):
+        page.goto(address + paths[name])
+        stops = page.evaluate("document.querySelectorAll('a[href], button, input, [tabindex=\"0\"]').length")
+        seen = set()
+        for _ in range(min(stops, 40)):
+            page.keyboard.press("Tab")
+            look = page.evaluate(
+                """() => { const e = document.activeElement, s = getComputedStyle(e), b = e.getBoundingClientRect();
+                return [s.outlineStyle, s.outlineWidth, b.left >= 0 && b.width > 0, e.outerHTML.slice(0, 90)]; }"""
+            )
+            assert look[:3] == ["solid", "3px", True], (name, look)
+            seen.add(look[3])
+        assert len(seen) > 3, name
+
+
+def test_a_reader_without_scripts_finds_an_item_and_leaves(browser: Browser, site: tuple[str, dict[str, str]]) -> None:
+    address, paths = site
+    page = page_of(browser, scripts=False, viewport={"width": 390, "height": 800})
+    page.goto(address + "/")
+    page.get_by_role("link", name="Backgrounders 3").click()
+    page.get_by_role("link", name="Jurisdictions Permitting LPR Hiring").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Backgrounder: Jurisdictions Permitting LPR Hiring"
+    page.goto(address + paths["unsubscribe"])
+    page.get_by_role("button", name="Unsubscribe").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "You are unsubscribed"
+    assert page.url == address + paths["unsubscribe"]
+
+
+def test_an_item_prints_without_navigation(browser: Browser, site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    address, paths = site
+    page = page_of(browser, viewport={"width": 800, "height": 800}, color_scheme="dark")
+    page.goto(address + paths["item"])
+    page.emulate_media(media="print")
+    assert not page.locator("nav").first.is_visible()
+    assert page.locator("article h1").is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"

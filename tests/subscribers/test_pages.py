@@ -1,0 +1,200 @@
+"""The pages behind the links in mails: leaving always works, and nothing else ever happens by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from digest import publications
+from digest.home import Home
+from subscribers import links, members, records, tables
+from subscribers.pages import PRIVATE
+from tests.conftest import NOW
+from tests.digest.web import serving
+from tests.subscribers import world
+
+ONE_CLICK = "List-Unsubscribe=One-Click"
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+MULTIPART = {"content-type": "multipart/form-data; boundary=cut"}
+PARTS = '--cut\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--cut--\r\n'
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One person of one digest, and the running site."""
+
+    home: Home
+    client: httpx.Client
+    digest_id: int
+    subscriber_id: int
+
+    def link(self, scope: str) -> str:
+        letter = "u" if scope == links.UNSUBSCRIBE else "p"
+        return f"/{letter}/{serving.token(self.home, scope, self.subscriber_id, self.digest_id)}"
+
+    @property
+    def state(self) -> str:
+        with self.home.db.reading() as conn:
+            return world.subscription(conn, self.digest_id, self.subscriber_id).state
+
+
+@pytest.fixture
+def reader(home: Home) -> Iterator[Reader]:
+    """Ann, who gets detainers monthly, hiring not at all and the rest weekly, at 5 p.m. in New York."""
+    with home.db.transaction() as conn:
+        digest_id = world.digest(conn)
+        publications.set_topic(conn, "hiring", "Hiring officers")
+        publications.set_topic(conn, "detainers", "Detainers")
+        publications.set_topic(conn, "safety", "Crime and safety")
+        choices = {"hiring": "off", "detainers": "monthly", "*": "weekly"}
+        added = members.add(conn, home.keys, "ann@example.org", digest_id=digest_id, now=NOW, mapping=choices, hour=17)
+    assert added.subscriber_id is not None
+    with serving.serve(home) as address, serving.client(address) as client:
+        yield Reader(home, client, digest_id, added.subscriber_id)
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (FORM, ONE_CLICK),
+        (MULTIPART, PARTS),
+        ({}, ""),
+        ({"content-type": "application/json"}, "{broken"),
+        (MULTIPART, "no part at all"),
+        (FORM, "x" * 200_000),
+    ],
+)
+def test_any_post_ends_the_subscription_without_redirect_or_cookie(
+    reader: Reader, slash: str, headers: dict[str, str], body: str
+) -> None:
+    for _ in range(2):
+        answer = reader.client.post(reader.link("unsubscribe") + slash, headers=headers, content=body)
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers
+        assert "You are unsubscribed" in answer.text
+        assert reader.state == "left"
+
+
+def test_get_and_head_change_nothing(reader: Reader) -> None:
+    for scope in ("unsubscribe", "preferences"):
+        for method in ("GET", "HEAD", "OPTIONS"):
+            for slash in ("", "/"):
+                assert reader.client.request(method, reader.link(scope) + slash).is_success
+    assert reader.state == "active"
+
+
+def test_the_page_asks_with_one_button_and_a_masked_address(reader: Reader) -> None:
+    page = reader.client.get(reader.link("unsubscribe")).text
+    assert "<h1>Unsubscribe?</h1>" in page
+    assert "a•••••@example.org" in page
+    assert "ann@" not in page
+    assert re.findall(r"<(?:form|button)[^>]*>", page) == [
+        '<form method="post">',
+        '<button class="button wide" type="submit">',
+    ]
+
+
+def test_the_button_says_the_same_words_each_time_and_when_all_is_gone(reader: Reader) -> None:
+    link = reader.link("unsubscribe")
+    first = reader.client.post(link).text
+    assert reader.client.post(link).text == first
+    assert reader.client.get(link).text == first
+    with reader.home.db.transaction() as conn:
+        conn.execute(sa.delete(tables.subscriptions))
+    gone = reader.client.post(link)
+    assert gone.status_code == 200
+    assert gone.text == first.replace("a•••••@example.org", "Your address")
+
+
+def test_a_link_of_a_digest_that_is_gone_still_says_that_it_is_over(reader: Reader) -> None:
+    other = f"/u/{serving.token(reader.home, links.UNSUBSCRIBE, reader.subscriber_id, 4711)}"
+    for answer in (reader.client.get(other), reader.client.post(other)):
+        assert answer.status_code == 200
+        assert "You are unsubscribed" in answer.text
+    assert reader.state == "active"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_broken_link_is_told_honestly_and_changes_nothing(reader: Reader, method: str) -> None:
+    good = reader.link("unsubscribe")
+    of_other_scope = "/u/" + reader.link("preferences")[3:]
+    for path in (good[:-1], good + "x", "/u/nonsense", "/u/%00", "/p/nonsense", of_other_scope, "/p/" + good[3:]):
+        answer = reader.client.request(method, path)
+        assert answer.status_code == 400, path
+        assert "This link is not complete" in answer.text
+        assert "unsubscribed" not in answer.text
+    assert reader.state == "active"
+
+
+def test_a_link_that_lost_its_whole_end_is_no_riddle(reader: Reader) -> None:
+    for path in ("/u", "/u/", "/p/"):
+        answer = reader.client.get(path)
+        assert answer.status_code == 400
+        assert "This link is not complete" in answer.text
+
+
+def test_an_old_preferences_link_is_refused(reader: Reader) -> None:
+    expired = (NOW - timedelta(days=1)).date()
+    token = links.issue(reader.home.keys, "preferences", reader.digest_id, reader.subscriber_id, expires=expired)
+    assert reader.client.post(f"/p/{token}").status_code == 400
+    assert reader.state == "active"
+
+
+def test_the_page_of_choices_shows_them_and_can_end_it(reader: Reader) -> None:
+    page = reader.client.get(reader.link("preferences")).text
+    rows = re.findall(r'<th scope="row">([^<]+)</th><td>([^<]+)</td>', page)
+    assert rows == [("Crime and safety", "Weekly"), ("Detainers", "Monthly"), ("Hiring officers", "Off")]
+    assert "5:00\N{NO-BREAK SPACE}p.m." in page
+    assert "New York (America/New_York)" in page
+    assert "a•••••@example.org" in page
+    assert reader.state == "active"
+    assert "You are unsubscribed" in reader.client.post(reader.link("preferences"), data={"leave": "yes"}).text
+    assert reader.state == "left"
+
+
+def test_a_pause_is_shown_with_its_end(reader: Reader) -> None:
+    with reader.home.db.transaction() as conn:
+        until = (NOW + timedelta(days=30)).date()
+        members.pause(conn, reader.digest_id, reader.subscriber_id, now=NOW, until=until)
+    assert "Paused until October\N{NO-BREAK SPACE}7, 2026" in reader.client.get(reader.link("preferences")).text
+
+
+def test_pages_behind_a_link_leave_no_trace_and_offer_no_way_elsewhere(reader: Reader) -> None:
+    pages = [reader.client.get(reader.link("unsubscribe")), reader.client.get(reader.link("preferences"))]
+    pages += [reader.client.get("/u/broken"), reader.client.post(reader.link("unsubscribe"))]
+    for answer in pages:
+        assert {name: answer.headers[name] for name in PRIVATE} == PRIVATE
+        assert "<nav" not in answer.text
+        assert "noindex" in answer.text
+
+
+def test_a_leave_that_cannot_be_stored_is_never_called_done(reader: Reader) -> None:
+    link = reader.link("unsubscribe")
+    with reader.home.db.transaction() as conn:
+        conn.exec_driver_sql("ALTER TABLE consent_events RENAME TO gone")
+    answer = reader.client.post(link)
+    assert answer.status_code == 503
+    assert "You are not unsubscribed yet" in answer.text
+    assert reader.state == "active"
+
+
+def test_how_they_left_is_kept_as_evidence(reader: Reader) -> None:
+    reader.client.post(reader.link("unsubscribe"))
+    with reader.home.db.reading() as conn:
+        events = conn.execute(sa.select(tables.consent_events.c.what, tables.consent_events.c.source)).all()
+        assert records.describe(conn, reader.digest_id, reader.subscriber_id) is not None
+    assert ("left", "link in a mail") in [tuple(event) for event in events]
+
+
+def test_signing_up_and_asking_name_a_person(reader: Reader) -> None:
+    for path in ("/subscribe", "/ask"):
+        answer = reader.client.get(path)
+        assert answer.status_code == 200
+        assert "A person" in answer.text or "a person" in answer.text
