@@ -78,7 +78,8 @@ def _begin(conn: Connection, series: Series, due: Occurrence, now: datetime) -> 
         return False
     news.counter(conn)  # before everything else, as the order of locks has it
     values = {"digest_id": series.digest_id, "cadence": series.cadence, "moment": due.moment, "due_at": due.at}
-    return conn.execute(db.insert_new(conn, t).values(**values, outcome="begun", at=now)).rowcount == 1
+    insert = db.insert_new(conn, t).values(**values, outcome="begun", at=now).returning(t.c.moment)
+    return conn.execute(insert).first() is not None
 
 
 def _note(conn: Connection, series: Series, due: Occurrence, edition: Edition, run: Run) -> None:

@@ -76,8 +76,9 @@ def queue(
     uid = secrets.token_hex(16)
     compiled = message.compile(letter.rendered, shell, uid=uid, variant=1, key=key, date=now)
     data = compiled.join(Recipient(0, letter.address, "", slots or {}))
-    result = conn.execute(
-        databases.insert_new(conn, t).values(
+    added = conn.execute(
+        databases.insert_new(conn, t)
+        .values(
             occasion=letter.occasion,
             kind=letter.kind,
             address=letter.address,
@@ -88,8 +89,9 @@ def queue(
             created_at=now,
             due_at=now,
         )
+        .returning(t.c.id)
     )
-    return result.rowcount == 1
+    return added.first() is not None
 
 
 def deliver_due(db: Database, transport: Transport, *, clock: Callable[[], datetime], owner: str) -> int:
