@@ -80,6 +80,14 @@ class Edition:
 COLUMNS = [t.c[name] for name in Edition.__dataclass_fields__]
 
 
+# Built once: senders read their edition in every commit.
+_FIND = sa.select(*COLUMNS).where(t.c.id == sa.bindparam("number"))
+FLAGS = ("state", "paused_at", "question", "as_is", "cancelling")
+_FLAGS = sa.select(*(t.c[name] for name in FLAGS)).where(t.c.id == sa.bindparam("number")).with_for_update(read=True)
+_FLAGS_LOCKED = _FLAGS.with_for_update()
+_FIND_SHARED, _FIND_LOCKED = _FIND.with_for_update(read=True), _FIND.with_for_update()
+
+
 def from_row(row: sa.Row[Any]) -> Edition:
     """The edition in a row of COLUMNS."""
     return Edition(**row._mapping)
@@ -87,13 +95,17 @@ def from_row(row: sa.Row[Any]) -> Edition:
 
 def find(conn: Connection, number: int, *, lock: bool = False, share: bool = False) -> Edition:
     """The edition with this permanent number; `lock` or `share` hold it until the commit. Raises NotFound."""
-    select = sa.select(*COLUMNS).where(t.c.id == number)
-    if lock or share:
-        select = select.with_for_update(read=share)
-    row = conn.execute(select).one_or_none()
+    row = conn.execute(_FIND_LOCKED if lock else _FIND_SHARED if share else _FIND, {"number": number}).one_or_none()
     if row is None:
         raise NotFound(f"There is no edition {number}. `digest editions list` shows those there are.")
     return from_row(row)
+
+
+def refreshed(conn: Connection, edition: Edition, *, lock: bool = False) -> Edition:
+    """The edition with what may change while it goes out read anew, and held until the commit."""
+    row = conn.execute(_FLAGS_LOCKED if lock else _FLAGS, {"number": edition.id}).one()
+    now = tuple(row)
+    return edition if now == tuple(getattr(edition, name) for name in FLAGS) else find(conn, edition.id)
 
 
 def all_editions(conn: Connection, *, states: Collection[str] = ()) -> list[Edition]:

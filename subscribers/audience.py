@@ -8,7 +8,7 @@ so whoever left before it commits gets nothing. Refuses: to hand out an address 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -16,13 +16,19 @@ from typing import Any
 import sqlalchemy as sa
 from babel.dates import format_date
 from sqlalchemy import Connection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
+from digest import tables
 from digest.delivery.message import Recipient
 from digest.editions import Edition
 from digest.keys import Keyring
 from digest.tables import deliveries
 from subscribers import links, preferences, suppression
 from subscribers.tables import preference_sets, slots, subscribers, subscriptions, suppressions
+
+A_DAY = 86_400_000_000  # microseconds
+FIRST_DAY = tables.EPOCH.toordinal()
 
 
 class Audience:
@@ -39,10 +45,10 @@ class Audience:
         """The highest subscriber id there is."""
         return conn.scalar(sa.select(sa.func.max(subscribers.c.id))) or 0
 
-    def read(self, conn: Connection, edition: Edition, low: int, high: int) -> Iterator[Any]:
+    def read(self, conn: Connection, edition: Edition, low: int, high: int) -> Sequence[Any]:
         """Eligible readers without a row in the edition, by id, as tuples in the order of `allotment.Reader`."""
         carry = subscriptions.c[f"carry_{edition.cadence}"]
-        rows = conn.execute(
+        return conn.execute(
             _eligible(conn, edition)
             .where(subscriptions.c.subscriber_id >= low, subscriptions.c.subscriber_id < high)
             .with_only_columns(
@@ -54,20 +60,16 @@ class Audience:
                 subscribers.c.language,
                 subscriptions.c.rev,
             )
-            .order_by(subscriptions.c.subscriber_id),
-            execution_options={"yield_per": 10_000},
-        )
-        yield from rows
+            .order_by(subscriptions.c.subscriber_id)
+        ).all()
 
     def take(
         self, conn: Connection, edition: Edition, revs: Mapping[int, int], keeps: Mapping[int, tuple[int, ...]]
     ) -> set[int]:
         """Those of the ids whose revision is still as read; what stays owed replaces the carry of those in `keeps`."""
-        mine = (subscriptions.c.digest_id == edition.digest_id, subscriptions.c.subscriber_id.in_(_among(conn, revs)))
-        select = sa.select(subscriptions.c.subscriber_id, subscriptions.c.rev).where(*mine)
-        if conn.dialect.name == "postgresql":
-            select = select.order_by(subscriptions.c.subscriber_id).with_for_update()
-        same = {reader for reader, rev in conn.execute(select) if revs[reader] == rev}
+        values = {"digest": edition.digest_id, "ids": _listed(conn, revs)}
+        rows = conn.execute(_REVISIONS if conn.dialect.name == "sqlite" else _REVISIONS_LOCKED, values).all()
+        same = {reader for reader, rev in rows if revs[reader] == rev}
         for reader in sorted(same & keeps.keys()):
             conn.execute(
                 sa.update(subscriptions)
@@ -116,39 +118,24 @@ class Audience:
 
     def resolve(self, conn: Connection, edition: Edition, ids: Sequence[int]) -> Mapping[int, Recipient | str]:
         """For each id the recipient, or why they must not be mailed: left, paused, suppressed, erased."""
-        rows = conn.execute(
-            sa.select(
-                subscribers.c.id,
-                subscribers.c.email,
-                subscribers.c.name,
-                subscribers.c.language,
-                subscriptions.c.state,
-                subscriptions.c.joined_at,
-                suppressions.c.reason,
-            )
-            .join(subscriptions, subscriptions.c.subscriber_id == subscribers.c.id)
-            .outerjoin(suppressions, suppressions.c.email_hash == subscribers.c.email_hash)
-            .where(subscriptions.c.digest_id == edition.digest_id, subscribers.c.id.in_(_among(conn, ids)))
-        )
+        rows = conn.execute(_RESOLVE, {"digest": edition.digest_id, "ids": _listed(conn, ids)}).all()
         issuer = self._issuer(edition)
         found: dict[int, Recipient | str] = dict.fromkeys(ids, "erased")
-        for reader, email, name, language, state, joined_at, reason in rows:
+        for reader, email, name, language, state, joined, reason in rows:
             if state != "active":
                 found[reader] = "left" if state == "pending" else state
             elif reason is not None:
                 found[reader] = "suppressed"
             else:
-                found[reader] = Recipient(reader, email, name, self._slots(issuer, reader, email, joined_at, language))
+                found[reader] = Recipient(reader, email, name, self._slots(issuer, reader, email, joined, language))
         return found
 
-    def _slots(
-        self, issuer: links.Issuer, reader: int, email: str, joined_at: datetime, language: str
-    ) -> dict[str, str]:
+    def _slots(self, issuer: links.Issuer, reader: int, email: str, joined: int, language: str) -> dict[str, str]:
         return {
             "unsubscribe": f"{self._site}/u/{issuer.unsubscribe(reader)}",
             "preferences": f"{self._site}/p/{issuer.preferences(reader)}",
             "masked": links.mask(email),
-            "asked": _in_words(joined_at.date(), language),
+            "asked": _in_words(joined, language),
         }
 
     def _issuer(self, edition: Edition) -> links.Issuer:
@@ -188,14 +175,54 @@ def _eligible(conn: Connection, edition: Edition) -> sa.Select[Any]:
     )
 
 
-def _among(conn: Connection, ids: Iterable[int]) -> Any:
-    """Many ids as one parameter: a list of parameters would be compiled and bound one by one."""
-    if conn.dialect.name == "sqlite":
-        values = sa.func.json_each(str(list(ids))).table_valued("value")
-        return sa.select(values.c.value)
-    return sa.select(sa.func.unnest(sa.cast(list(ids), sa.ARRAY(sa.Integer))))
+class _in_digest(FunctionElement[bool]):  # noqa: N801 - reads as an SQL operator
+    """Subscriptions of one digest with ids from one bound list: a parameter for each would be bound one by one.
+
+    On SQLite the pair is compared as one, or the planner walks through the whole digest for every list.
+    """
+
+    inherit_cache = True
+
+
+@compiles(_in_digest, "sqlite")
+def _in_digest_sqlite(element: _in_digest, compiler: Any, **kw: Any) -> str:
+    digest, reader, this, ids = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({digest}, {reader}) IN (SELECT {this}, value FROM json_each({ids}))"  # noqa: S608 - compiled clauses
+
+
+@compiles(_in_digest, "postgresql")
+def _in_digest_postgresql(element: _in_digest, compiler: Any, **kw: Any) -> str:
+    digest, reader, this, ids = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({digest} = {this} AND {reader} = ANY (CAST({ids} AS integer[])))"
+
+
+def _listed(conn: Connection, ids: Iterable[int]) -> Any:
+    """Ids as the one parameter that `_in_digest` takes."""
+    return str(list(ids)) if conn.dialect.name == "sqlite" else list(ids)
+
+
+# Built once: these run for every window of rows.
+_THESE = _in_digest(
+    subscriptions.c.digest_id, subscriptions.c.subscriber_id, sa.bindparam("digest"), sa.bindparam("ids")
+)
+_RESOLVE = (
+    sa.select(
+        subscribers.c.id,
+        subscribers.c.email,
+        subscribers.c.name,
+        subscribers.c.language,
+        subscriptions.c.state,
+        sa.type_coerce(subscriptions.c.joined_at, sa.BigInteger) // A_DAY,
+        suppressions.c.reason,
+    )
+    .join(subscriptions, subscriptions.c.subscriber_id == subscribers.c.id)
+    .outerjoin(suppressions, suppressions.c.email_hash == subscribers.c.email_hash)
+    .where(_THESE)
+)
+_REVISIONS = sa.select(subscriptions.c.subscriber_id, subscriptions.c.rev).where(_THESE)
+_REVISIONS_LOCKED = _REVISIONS.order_by(subscriptions.c.subscriber_id).with_for_update()
 
 
 @lru_cache(maxsize=4096)
-def _in_words(day: date, language: str) -> str:
-    return format_date(day, format="long", locale=language)
+def _in_words(day: int, language: str) -> str:
+    return format_date(date.fromordinal(FIRST_DAY + day), format="long", locale=language)

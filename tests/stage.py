@@ -5,7 +5,7 @@ Everything goes through the services, as the faces use them. `lists` tells what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,13 +39,13 @@ class Meddling(Audience):
         super().__init__(KEYS, "http://127.0.0.1:8080")
         self.after_read: list[Callable[[], object]] = []
 
-    def read(self, conn: Connection, edition: Edition, low: int, high: int) -> Iterator[Any]:
+    def read(self, conn: Connection, edition: Edition, low: int, high: int) -> Sequence[Any]:
         """The readers as they are; then, once, whatever the test wants to happen."""
-        rows = list(super().read(conn, edition, low, high))
+        rows = super().read(conn, edition, low, high)
         waiting, self.after_read = self.after_read, []
         for act in waiting:
             act()
-        yield from rows
+        return rows
 
 
 class Scripted(Sequential):

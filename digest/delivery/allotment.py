@@ -8,7 +8,7 @@ never after the reader's next run. States the `Audience` that the people's side 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from digest import editions, publications, schedules, sharing, tables
 from digest.db import Database
-from digest.delivery.variants import Bodies
+from digest.delivery.variants import Bodies, Body
 from digest.editions import Edition
 from digest.tables import State, deliveries, variant_entries
 
@@ -45,7 +45,7 @@ class Audience(Protocol):
     def highest(self, conn: Connection) -> int:
         """The highest subscriber id there is."""
 
-    def read(self, conn: Connection, edition: Edition, low: int, high: int) -> Iterable[Reader]:
+    def read(self, conn: Connection, edition: Edition, low: int, high: int) -> Sequence[Reader]:
         """Eligible readers without a row, with low <= id < high; plain tuples in Reader's order will do."""
 
     def take(
@@ -98,7 +98,7 @@ class Allotment:
     def block(self, low: int, high: int) -> tuple[Groups, dict[int, tuple[int, ...]]]:
         """Readers with low <= id < high that have no row yet, grouped; and what stays owed to those with a carry."""
         with self.db.reading() as conn:
-            rows = list(self.audience.read(conn, self.edition, low, high))
+            rows = self.audience.read(conn, self.edition, low, high)
             carries = {row[3]: self.audience.carry(conn, row[3]) for row in rows if row[3] is not None}
             self.bodies.learn(conn, {sequence for carry in carries.values() for sequence in carry})
             had = self._already_had(conn, low, high)
@@ -125,13 +125,14 @@ class Allotment:
         variant = 0
         if found.entries:
             spoken = str(language) if language in self.languages else self.languages[0]
-            variant = self.db.run(partial(self._body, found.entries, spoken))
+            body = self.bodies.body(found.entries, spoken)
+            variant = self.bodies.remember(body, self.db.run(partial(self._store, body), bulk=True))
         self._shares[key] = (variant, found.keep if carry_id is not None else None)
         return self._shares[key]
 
-    def _body(self, entries: frozenset[int], language: str, conn: Connection) -> int:
+    def _store(self, body: Body, conn: Connection) -> int:
         self.gate(conn)
-        return self.bodies.number(conn, entries, language)
+        return self.bodies.store(conn, body)
 
     def _due(self, slot_id: int) -> tuple[datetime, datetime]:
         """When readers with this hour and zone get it, and until when it may be tried."""

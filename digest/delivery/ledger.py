@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -54,8 +54,7 @@ class Lease:
     deadline: datetime
 
 
-@dataclass(frozen=True)
-class Marked:
+class Marked(NamedTuple):
     """One row under way, with all that its hand-over needs."""
 
     pos: int
@@ -182,12 +181,8 @@ def of_batch(edition_id: int, n: int) -> tuple[sa.ColumnElement[bool], ...]:
 
 def gate(conn: Connection, held: Lease) -> None:
     """Begins every later transaction of a holder: renews the lease, or raises Stale when it is lost."""
-    touched = conn.execute(
-        sa.update(batches)
-        .where(batches.c.edition_id == held.edition_id, batches.c.n == held.n, batches.c.fence == held.fence)
-        .values(lease_until=_lease_end())
-    ).rowcount
-    if touched != 1:
+    values = {"in_edition": held.edition_id, "in_batch": held.n, "my_fence": held.fence}
+    if conn.execute(_GATE, values).rowcount != 1:
         raise Stale(f"Batch {held.n} of edition {held.edition_id} has passed to another process.")
 
 
@@ -243,12 +238,8 @@ _Planned = sa.Row[int, int, int, int]  # pos, subscriber, variant, attempts
 
 
 def _planned(conn: Connection, held: Lease, room: int) -> Sequence[_Planned]:
-    return conn.execute(
-        sa.select(deliveries.c.pos, deliveries.c.subscriber_id, deliveries.c.variant_n, deliveries.c.attempts)
-        .where(*of_batch(held.edition_id, held.n), deliveries.c.state == State.PLANNED)
-        .order_by(deliveries.c.pos)
-        .limit(room)
-    ).all()
+    values = {"in_edition": held.edition_id, "in_batch": held.n, "room": room}
+    return conn.execute(_NEXT_ROWS, values).all()
 
 
 def _divide(
@@ -277,12 +268,9 @@ def change(
     code: str | None = None,
 ) -> None:
     """Moves rows from one state to the next by runs of neighbours; a count that differs undoes the transaction."""
+    values = {"in_edition": held.edition_id, "in_batch": held.n, "old": old, "new": new, "why": code, "at": now}
     for first, last in _runs(positions):
-        changed = conn.execute(
-            sa.update(deliveries)
-            .where(*of_batch(held.edition_id, held.n), deliveries.c.pos.between(first, last), deliveries.c.state == old)
-            .values(state=new, code=code, updated_at=now)
-        ).rowcount
+        changed = conn.execute(_CHANGE, values | {"first": first, "last": last}).rowcount
         if changed != last - first + 1:
             raise Stale(f"Rows {first} to {last} of batch {held.n} are not as they were read. Nothing was changed.")
 
@@ -295,9 +283,33 @@ def _runs(positions: Sequence[int]) -> Iterable[tuple[int, int]]:
 
 
 def count(conn: Connection, edition_id: int, n: int, more: Mapping[State, int]) -> None:
-    values = {state.name.lower(): batches.c[state.name.lower()] + k for state, k in more.items() if k}
-    if values:
-        conn.execute(sa.update(batches).where(batches.c.edition_id == edition_id, batches.c.n == n).values(values))
+    """Adds to a batch's counters; whoever changes rows of a batch counts them in the same transaction."""
+    if any(more.values()):
+        values = {f"more_{state.name.lower()}": more.get(state, 0) for state in COUNTED}
+        conn.execute(_COUNT, {"in_edition": edition_id, "in_batch": n, **values})
+
+
+# Built once: these run in every commit of a sender.
+_HERE = (batches.c.edition_id == sa.bindparam("in_edition"), batches.c.n == sa.bindparam("in_batch"))
+_ROWS = (deliveries.c.edition_id == sa.bindparam("in_edition"), deliveries.c.batch_n == sa.bindparam("in_batch"))
+_GATE = sa.update(batches).where(*_HERE, batches.c.fence == sa.bindparam("my_fence")).values(lease_until=_lease_end())
+_NEXT_ROWS = (
+    sa.select(deliveries.c.pos, deliveries.c.subscriber_id, deliveries.c.variant_n, deliveries.c.attempts)
+    .where(*_ROWS, deliveries.c.state == State.PLANNED)
+    .order_by(deliveries.c.pos)
+    .limit(sa.bindparam("room"))
+)
+_CHANGE = (
+    sa.update(deliveries)
+    .where(*_ROWS, deliveries.c.pos.between(sa.bindparam("first"), sa.bindparam("last")))
+    .where(deliveries.c.state == sa.bindparam("old"))
+    .values(state=sa.bindparam("new"), code=sa.bindparam("why"), updated_at=sa.bindparam("at"))
+)
+_COUNT = (
+    sa.update(batches)
+    .where(*_HERE)
+    .values({name: batches.c[name] + sa.bindparam(f"more_{name}") for name in (s.name.lower() for s in COUNTED)})
+)
 
 
 def next_batch(conn: Connection, edition_id: int) -> int:

@@ -16,6 +16,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from hashlib import blake2b
 from html import escape
+from typing import NamedTuple
 
 from digest.delivery import headers
 from digest.errors import BadInput
@@ -27,8 +28,7 @@ _PLAIN = re.compile(r"(?!From )[A-Za-z0-9/:@,_-][A-Za-z0-9/:@,_. •-]{0,73}")
 _LINK = re.compile(r"[a-z]+:[!#-;=?-~]+")
 
 
-@dataclass(frozen=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One person at the moment of hand-over. `slots` fills the variant's slots: unsubscribe and preferences (full
     addresses), masked (their address as pages may show it), asked (when they asked, in words)."""
 

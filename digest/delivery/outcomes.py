@@ -8,8 +8,8 @@ truth is learnt. Refuses: outcomes of rows that are not under way (the transacti
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -24,8 +24,7 @@ from digest.tables import State, batches, deliveries, replies
 RETRY_AFTER = (1, 5, 15, 60)  # minutes until the second, third, ... try of a delivery that was put off
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a row under way."""
 
     row: Marked

@@ -25,7 +25,7 @@ from digest.errors import Stale
 from digest.tables import State, batches
 from digest.tables import editions as t
 
-BLOCK = 100_000  # subscriber ids read at a time
+BLOCK = 50_000  # subscriber ids read at a time
 CHUNK = 2_000  # rows written in one transaction
 BATCH = 1_000  # rows of one batch at most
 

@@ -80,30 +80,40 @@ class Sender:
         """Delivers what is due of the edition until nothing more is, or told to stop; returns the batches done."""
         done = 0
         while self._stopping is None:
-            held = self.db.run(lambda conn: ledger.lease(conn, edition_id, owner=self._owner, now=self._clock()))
-            if held is None:
+            found = self.db.run(partial(self._lease, edition_id))
+            if found is None:
                 break
+            held, edition = found
             log.info("batch leased", edition=edition_id, batch=held.n, fence=held.fence)
-            _Batch(self, held).work()
+            _Batch(self, held, edition).work()
             done += 1
         return done
 
-    def begin(self, held: Lease, conn: Connection) -> None:
-        """Before the first mark of a lease, what was withdrawn leaves its rows.
+    def _lease(self, edition_id: int, conn: Connection) -> tuple[Lease, Edition] | None:
+        """The next batch; before its first mark, what was withdrawn leaves its rows.
 
         Once is enough: a withdrawal pauses the edition, and whoever goes on after the answer leases anew.
         """
-        edition = editions.find(conn, held.edition_id, lock=True)
-        ledger.gate(conn, held)
+        held = ledger.lease(conn, edition_id, owner=self._owner, now=self._clock())
+        if held is None:
+            return None
+        edition = editions.find(conn, edition_id)
         variants.take_out_withdrawn(conn, edition, held.n)
+        return held, edition
 
     def commit(
-        self, held: Lease, known: Sequence[Outcome], unbegun: Sequence[Marked], under_way: int, conn: Connection
+        self,
+        held: Lease,
+        edition: Edition,
+        known: Sequence[Outcome],
+        unbegun: Sequence[Marked],
+        under_way: int,
+        conn: Connection,
     ) -> _Step:
         """One transaction of a holder: gate, record, mark more; the batch is let go when nothing is left to do."""
         now = self._clock()
         moves = any(o.receipt.answer in (Answer.TRANSIENT, Answer.RELAY) for o in known)
-        edition = editions.find(conn, held.edition_id, lock=moves, share=not moves)
+        edition = editions.refreshed(conn, edition, lock=moves)
         ledger.gate(conn, held)
         outcomes.record(conn, held, edition, self._people, known, now=now)
         outcomes.hand_back(conn, held, edition, unbegun, now=now)
@@ -179,8 +189,9 @@ class _Step:
 class _Batch:
     """One leased batch on its way."""
 
-    def __init__(self, sender: Sender, held: Lease) -> None:
+    def __init__(self, sender: Sender, held: Lease, edition: Edition) -> None:
         self._sender, self._held, self._transport = sender, held, sender.transport
+        self._edition = edition
         self._under_way: dict[int, Marked] = {}  # begun, without an outcome yet
         self._unbegun: list[Marked] = []  # marked, certainly not handed over
         self._known: list[Outcome] = []
@@ -189,7 +200,6 @@ class _Batch:
     def work(self) -> None:
         """Until nothing of the batch is left for this sender; a lost lease ends it at once."""
         try:
-            self._sender.db.run(partial(self._sender.begin, self._held), bulk=True)
             while self._step():
                 pass
         except Stale:
@@ -199,6 +209,7 @@ class _Batch:
         """Commit, hand over, collect; False when the batch was let go."""
         renewed = time.monotonic()
         step = self._commit()
+        self._edition = step.edition
         self._known, self._unbegun = [], list(step.marked)
         if not step.marked and not self._under_way:
             return False
@@ -214,7 +225,7 @@ class _Batch:
 
     def _commit(self) -> _Step:
         """A database that is busy is asked again: what is known must not be forgotten."""
-        work = partial(self._sender.commit, self._held, self._known, self._unbegun, len(self._under_way))
+        work = partial(self._sender.commit, self._held, self._edition, self._known, self._unbegun, len(self._under_way))
         for _ in range(BUSY_TRIES):
             with suppress(Busy):
                 return self._sender.db.run(work, bulk=True)

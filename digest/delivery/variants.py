@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,15 @@ from digest.items import Item
 from digest.news import Entry
 from digest.tables import State, batches, deliveries, variant_entries
 from digest.tables import variants as t
+
+
+@dataclass(frozen=True)
+class Body:
+    """What readers of one language with the same entries get; `rendered` is None when it is stored already."""
+
+    language: str
+    entries: tuple[int, ...]  # in reading order
+    rendered: render.Rendered | None
 
 
 class Bodies:
@@ -73,22 +83,33 @@ class Bodies:
 
     def number(self, conn: Connection, sequences: Collection[int], language: str) -> int:
         """The variant that holds just these entries in this language; made and stored when there is none."""
-        order = sharing.reading_order(sequences, self._log, self._items)
-        key = (json.dumps(order), language)
-        if key not in self._found:
-            self._found[key] = self._store(conn, order, key)
-        return self._found[key]
+        body = self.body(sequences, language)
+        return self.remember(body, self.store(conn, body))
 
-    def _store(self, conn: Connection, order: tuple[int, ...], key: tuple[str, str]) -> int:
-        rendered = self.press(key[1], order).variant(order, most=self.most)
+    def body(self, sequences: Collection[int], language: str) -> Body:
+        """The same, compiled without the database: it takes long enough to keep other writers waiting."""
+        order = sharing.reading_order(sequences, self._log, self._items)
+        known = (json.dumps(order), language) in self._found
+        return Body(language, order, None if known else self.press(language, order).variant(order, most=self.most))
+
+    def store(self, conn: Connection, body: Body) -> int:
+        """The number of a body, stored when it is new; to be remembered when that is committed."""
+        key = (json.dumps(body.entries), body.language)
+        if key in self._found or body.rendered is None:
+            return self._found[key]
         n = len(self._found) + 1
         values = {"edition_id": self.edition.id, "n": n, "entries": key[0], "language": key[1]}
-        body = {"subject": rendered.subject, "html": rendered.html, "text": rendered.text}
-        conn.execute(sa.insert(t).values(**values, **body))
+        parts = {"subject": body.rendered.subject, "html": body.rendered.html, "text": body.rendered.text}
+        conn.execute(sa.insert(t).values(**values, **parts))
         conn.execute(
             sa.insert(variant_entries),
-            [{"edition_id": self.edition.id, "variant_n": n, "sequence": sequence} for sequence in order],
+            [{"edition_id": self.edition.id, "variant_n": n, "sequence": sequence} for sequence in body.entries],
         )
+        return n
+
+    def remember(self, body: Body, n: int) -> int:
+        """From now on this body has this number."""
+        self._found[json.dumps(body.entries), body.language] = n
         return n
 
     def press(self, language: str, sequences: Iterable[int]) -> render.Press:

@@ -91,7 +91,7 @@ class Sequential:
     """A transport that delivers one after the other in the caller's thread: subclasses write `deliver`."""
 
     name = "sequential"
-    group = 1
+    group = 50  # they come in one call, and go one by one
     connections = 1
     repeatable = False
 
