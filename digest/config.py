@@ -154,6 +154,8 @@ def load(home: Path) -> Settings:
 
 def _fault(path: Path, detail: Any) -> str:
     where = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"{path}: {where}: is no setting; docs/reference/settings.md lists those there are"
     return f"{path}: {where}: {detail['msg'].removeprefix('Value error, ')}"
 
 

@@ -7,14 +7,13 @@ line on stderr says why and what to do), 2 wrong use. Refuses nothing of its own
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from digest import errors
-
-from . import content, desk, measuring, people, processes, publishing, sending, setting_up
+from . import content, desk, editing, faults, measuring, people, processes, publishing, sending, setting_up
 
 app = typer.Typer(
     name="digest",
@@ -24,7 +23,8 @@ app = typer.Typer(
     add_completion=False,
 )
 
-EXIT_CODES: dict[type[errors.DigestError], int] = {errors.BadInput: 2}  # every other refusal is 1
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+STOPPED = "Stopped. What was begun is safe, and goes on with the next `digest run`."
 
 
 @app.callback()
@@ -36,22 +36,27 @@ def home(
 ) -> None:
     """Dated items become feeds and an e-mail digest, each subscriber exactly once."""
     context.obj = desk.Desk(folder)
+    context.call_on_close(context.obj.close)
 
 
-for part in (setting_up, content, publishing, sending, people, processes, measuring):
+for part in (setting_up, content, publishing, sending, editing, people, processes, measuring):
     part.register(app)
 
 
 def main() -> None:
     """The entry point: runs a command, and turns errors into one line and an exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a title must not stop a terminal that knows only ASCII
     try:
-        app()
-    except errors.ConfigError as error:
-        for fault in error.faults:
-            print(fault, file=sys.stderr)
+        code = app(standalone_mode=False, prog_name="digest")
+        sys.stdout.flush()
+    except Exception as error:
+        told = faults.told(error)
+        if told is None:
+            raise
+        print(*told.lines, sep="\n", end="\n" if told.lines else "", file=sys.stderr)
+        sys.exit(told.code)
+    if code == INTERRUPTED:
+        print(STOPPED, file=sys.stderr)
         sys.exit(1)
-    except errors.DigestError as error:
-        print(str(error), file=sys.stderr)
-        sys.exit(EXIT_CODES.get(type(error), 1))
-    except BrokenPipeError:
-        sys.exit(1)
+    sys.exit(code or 0)

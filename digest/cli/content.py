@@ -1,23 +1,28 @@
-"""Commands about items: import, list, show, publish, withdraw, revise, hold and release."""
+"""Commands about items: import, list, show, publish, withdraw, revise, hold and release; and feeds."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
+from sqlalchemy import Connection
 
 from digest import feeds, intake, items, publications, review
-from digest.cli import desk
-from digest.errors import BadInput, Refused
+from digest.cli import desk, paper
+from digest.errors import BadInput, NotFound, Refused
 from digest.home import Home
-from digest.intake import markdown
+from digest.intake import Report, markdown
 
-Slug = Annotated[str, typer.Argument(help="The item's short name, as in its address.")]
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The item's short name, as in its address.")]
+Digest = Annotated[str, typer.Option(help="The digest's short name, such as weekly.")]
+HowOften = Annotated[str, typer.Option("--cadence", help="Which of its editions: weekly, daily ...")]
 
-items_app = typer.Typer(help="The content store.", no_args_is_help=True)
+STATES = ("draft", "scheduled", "published", "withdrawn")
+
+items_app = typer.Typer(help="The items: what is published, planned or taken back.", no_args_is_help=True)
 feeds_app = typer.Typer(help="The feed files.", no_args_is_help=True)
 
 
@@ -28,35 +33,56 @@ def register(app: typer.Typer) -> None:
     app.add_typer(feeds_app, name="feeds")
 
 
+# --- bringing in -----------------------------------------------------------------------------------------------
+
+
 def bring_in(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A folder of Markdown files.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A folder of Markdown files, or one file.")],
     kind: Annotated[str, typer.Option("--as", help="What it is: markdown.")] = "markdown",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
-    known: Annotated[bool, typer.Option("--known", help="An old library: publish without making it news.")] = False,
+    known: Annotated[bool, typer.Option("--known", help="An old library: publish without telling readers.")] = False,
     as_json: desk.AsJson = False,
 ) -> None:
     """Bring items in; again is harmless, and one bad file never stops the rest."""
-    if kind != "markdown":
-        raise BadInput("--as", f"{kind!r} cannot be read yet.", "Use --as markdown.")
-    if not path.is_dir():
-        raise BadInput("path", f"{path} is no folder.", "Name a folder of Markdown files.")
+    folder = _readable(path, kind)
     home = desk.desk(context).home()
     zone = home.settings.site.time_zone
-    with home.db.transaction() as conn:
-        drafts = markdown.read(path, zone=zone, media=None if dry_run else home.media)
-        report = intake.bring_in(conn, drafts, now=desk.now(), zone=zone, known=known, dry_run=dry_run)
+    drafts = list(markdown.read(folder, zone=zone, media=None if dry_run else home.media))
+    report = home.db.run(
+        partial(intake.bring_in, drafts=drafts, now=desk.now(), zone=zone, known=known, dry_run=dry_run)
+    )
     if not dry_run:
         _build(home)
-    if as_json:
-        desk.document(report)
-        return
-    begin = "Would be: " if dry_run else ""
-    desk.say(
-        f"{begin}{report.created} created, {report.changed} changed, {report.unchanged} unchanged, "
-        f"{report.refused} refused. {report.news} of them news."
+    desk.answer(report, *(_came(report, dry_run) if drafts else [_nothing(folder)]), as_json=as_json)
+    if not as_json:
+        desk.problems(report.problems)
+
+
+def _readable(path: str, kind: str) -> Path:
+    """The folder or file that is meant. Raises BadInput for what cannot be read, NotFound for what is not there."""
+    if kind != "markdown":
+        raise BadInput("--as", f"{kind!r} cannot be read.", "Use --as markdown.")
+    if path.startswith(("http://", "https://")):
+        raise BadInput("PATH", "An address cannot be read.", "Name a folder of Markdown files, or one file.")
+    found = Path(path)
+    if not found.exists():
+        raise NotFound(f"There is no {path}. Name a folder of Markdown files, or one file.")
+    if not found.is_dir() and found.suffix.lower() not in (".md", ".markdown"):
+        raise BadInput("PATH", f"{path} is no Markdown file.", "Its name must end in .md or .markdown.")
+    return found
+
+
+def _came(report: Report, dry_run: bool) -> list[str]:
+    told = f"{report.news} {'is' if report.news == 1 else 'are'} news to readers."
+    counts = (
+        f"{report.created} created, {report.changed} changed, {report.unchanged} unchanged, {report.refused} refused"
     )
-    desk.problems(report.problems)
+    return [f"{'Would be: ' if dry_run else ''}{counts}. {told}", *(["Nothing was changed."] if dry_run else [])]
+
+
+def _nothing(folder: Path) -> str:
+    return f"There is no Markdown file in {folder}, so nothing came in. Files end in .md; a README is no item."
 
 
 def _build(home: Home) -> feeds.Built:
@@ -69,26 +95,30 @@ def build(context: typer.Context, as_json: desk.AsJson = False) -> None:
     """Write the feed files that changed."""
     home = desk.desk(context).home()
     built = _build(home)
-    if as_json:
-        desk.document(built)
-    else:
-        desk.say(f"{len(built.written)} written, {len(built.unchanged)} unchanged, in {home.feeds}.")
+    line = f"{len(built.written)} written, {len(built.unchanged)} unchanged, in {home.feeds}."
+    desk.answer(built, line, as_json=as_json)
+
+
+# --- looking ---------------------------------------------------------------------------------------------------
 
 
 @items_app.command("list")
 def show_all(
     context: typer.Context,
-    state: Annotated[str, typer.Option(help="draft, scheduled, published or withdrawn.")] = "",
+    state: Annotated[str, typer.Option(help="Only these: draft, scheduled, published or withdrawn.")] = "",
     as_json: desk.AsJson = False,
 ) -> None:
     """Every item, the last modified first."""
+    if state and state not in STATES:
+        raise BadInput("--state", f"{state[:40]!r} is no state of an item.", f"Write one of {', '.join(STATES)}.")
     with desk.desk(context).home().db.reading() as conn:
         found = items.everything(conn, state=state or None)
     if as_json:
         desk.document(found)
         return
     rows = [(i.slug, i.state, i.kind, _date(i), i.title) for i in found]
-    desk.table(("slug", "state", "kind", "date", "title"), rows)
+    empty = f"No item is {state}." if state else "There is no item yet. `digest import FOLDER` brings some in."
+    paper.table(("slug", "state", "kind", "date", "title"), rows, empty=empty)
 
 
 def _date(item: items.Item) -> str:
@@ -98,7 +128,8 @@ def _date(item: items.Item) -> str:
 @items_app.command("show")
 def show(context: typer.Context, slug: Slug, as_json: desk.AsJson = False) -> None:
     """One item with all its fields."""
-    with desk.desk(context).home().db.reading() as conn:
+    home = desk.desk(context).home()
+    with home.db.reading() as conn:
         item = items.find(conn, slug)
     if as_json:
         desk.document(item)
@@ -106,7 +137,8 @@ def show(context: typer.Context, slug: Slug, as_json: desk.AsJson = False) -> No
     authors = "; ".join(", ".join(filter(None, (a.name, a.role, a.organization))) for a in item.authors)
     fields = {
         "slug": item.slug,
-        "state": f"{item.state} {item.withdrawn_why}".strip(),
+        "state": f"withdrawn: {item.withdrawn_why}" if item.state == "withdrawn" else item.state,
+        "appears": item.publish_at and desk.local(item.publish_at, home.settings.site.time_zone),
         "kind": item.kind,
         "title": item.title,
         "subtitle": item.subtitle,
@@ -118,7 +150,10 @@ def show(context: typer.Context, slug: Slug, as_json: desk.AsJson = False) -> No
         "revision": item.revision,
         "excerpt": item.excerpt,
     }
-    desk.table(("field", "value"), [(k, v) for k, v in fields.items() if v])
+    paper.table(("field", "value"), [(k, v) for k, v in fields.items() if v])
+
+
+# --- changing --------------------------------------------------------------------------------------------------
 
 
 @items_app.command("publish")
@@ -126,45 +161,75 @@ def publish(
     context: typer.Context,
     slug: Slug,
     at: Annotated[str, typer.Option(help="Later: 2026-09-07T09:00, in the site's zone.")] = "",
-    known: Annotated[bool, typer.Option("--known", help="Without making it news.")] = False,
+    known: Annotated[bool, typer.Option("--known", help="Without telling readers.")] = False,
+    as_json: desk.AsJson = False,
 ) -> None:
     """Publish an item now or at a later moment; what was withdrawn comes back as news."""
     home = desk.desk(context).home()
     zone = home.settings.site.time_zone
-    with home.db.transaction() as conn:
-        moment = _moment(at, zone) if at else None
-        news = review.publish_item(conn, slug, now=desk.now(), at=moment, known=known, zone=zone)
-        item = items.find(conn, slug)
+    when = desk.moment("--at", at, zone) if at else None
+    before, news, item = home.db.run(partial(_publish, home, slug, when, known))
     _build(home)
     if item.state == "scheduled" and item.publish_at:
-        desk.say(f"{slug} will be published on {desk.local(item.publish_at, zone)}.")
+        line = f"{slug} will be published on {desk.local(item.publish_at, zone)}, while Digest runs."
+    elif before.state == "published":
+        line = f"{slug} was published already; nothing was changed."
     else:
-        desk.say(f"{slug} is published. " + ("It goes with the next edition." if news else "It is no news."))
+        line = f"{slug} is published. {_told(item, news)}"
+    desk.answer(_changed(item, news), line, as_json=as_json)
 
 
-def _moment(text: str, zone: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput("--at", f"{text!r} is no moment.", "Write it as 2026-09-07T09:00.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
+def _publish(
+    home: Home, slug: str, when: datetime | None, known: bool, conn: Connection
+) -> tuple[items.Item, int, items.Item]:
+    before = items.find(conn, slug)
+    zone = home.settings.site.time_zone
+    news = review.publish_item(conn, slug, now=desk.now(), at=when, known=known, zone=zone)
+    return before, news, items.find(conn, slug)
+
+
+def _told(item: items.Item, news: int) -> str:
+    if news:
+        return "It goes with the next edition."
+    if item.date_precision == "yearless":
+        return (
+            f"Its date has no year, so it goes with no edition until you set one: digest items revise {item.slug} date="
+        )
+    return "Readers are not told: it goes with no edition."
+
+
+def _changed(item: items.Item, news: int) -> dict[str, object]:
+    return {"slug": item.slug, "state": item.state, "revision": item.revision, "news": news}
 
 
 @items_app.command("withdraw")
 def withdraw(
-    context: typer.Context, slug: Slug, why: Annotated[str, typer.Option(help="One sentence; readers see it.")]
+    context: typer.Context,
+    slug: Slug,
+    why: Annotated[str, typer.Option(help="One sentence; readers see it.")],
+    as_json: desk.AsJson = False,
 ) -> None:
     """Take an item back; an edition that still holds it stops and asks."""
     home = desk.desk(context).home()
-    with home.db.transaction() as conn:
-        asked = review.withdraw_item(conn, slug, why=why, now=desk.now())
+    state, asked = home.db.run(partial(_withdraw, slug, why))
     _build(home)
-    desk.say(f"{slug} is withdrawn from the site, the feeds and coming editions. Mail already sent stays.")
-    for number in asked:
-        desk.say(
-            f"Edition {number} holds it and has stopped. Say what to do: digest editions resume {number} --without, "
-            f"digest editions resume {number} --as-is, or digest editions cancel {number}."
-        )
+    desk.answer(
+        {"slug": slug, "state": state, "asked": asked},
+        f"{slug} is withdrawn from the site, the feeds and coming editions. Mail already sent stays."
+        if state == "withdrawn"
+        else f"{slug} will not be published by itself any more; it is a {state} again.",
+        *(
+            f"Edition {number} holds it and has stopped. Say what to do: `digest editions resume {number} --without`, "
+            f"`digest editions resume {number} --as-is`, or `digest editions cancel {number}`."
+            for number in asked
+        ),
+        as_json=as_json,
+    )
+
+
+def _withdraw(slug: str, why: str, conn: Connection) -> tuple[str, list[int]]:
+    asked = review.withdraw_item(conn, slug, why=why, now=desk.now())
+    return items.find(conn, slug).state, asked
 
 
 @items_app.command("revise")
@@ -173,44 +238,59 @@ def revise(
     slug: Slug,
     changes: Annotated[list[str], typer.Argument(metavar="FIELD=VALUE...", help="title, excerpt, markdown, date ...")],
     tell: Annotated[str, typer.Option(help="Tell readers of the older text, in this sentence.")] = "",
+    as_json: desk.AsJson = False,
 ) -> None:
     """Change fields of an item; with --tell the change is news."""
     home = desk.desk(context).home()
-    fields = dict(desk.pair(change) for change in changes)
+    fields = dict(desk.pair(change, "title=The new title") for change in changes)
     if "date" in fields:
         fields["published_on"] = fields.pop("date")
-    with home.db.transaction() as conn:
-        outcome = items.revise(
-            conn, slug, now=desk.now(), tell=tell or None, zone=home.settings.site.time_zone, **fields
-        )
+    outcome = home.db.run(partial(_revise, home, slug, fields, tell or None))
     _build(home)
-    desk.say(f"{slug} is {outcome.what}. " + ("Readers are told." if outcome.news else "It is no news."))
+    told = "Readers are told with the next edition." if outcome.news else "Readers are not told."
+    desk.answer(outcome, f"{slug} is {outcome.what}. {told}", as_json=as_json)
+
+
+def _revise(home: Home, slug: str, fields: dict[str, str], tell: str | None, conn: Connection) -> items.Outcome:
+    if taken := sorted(fields.keys() & {"conn", "slug", "now", "tell", "zone"}):
+        raise BadInput(taken[0], "It cannot be revised.", "Fields are title, excerpt, markdown, date and the like.")
+    zone = home.settings.site.time_zone
+    return items.revise(conn, slug, now=desk.now(), tell=tell, zone=zone, **fields)
 
 
 @items_app.command("hold")
 def hold(
     context: typer.Context,
     slug: Slug,
-    digest: Annotated[str, typer.Option(help="The digest.")],
-    cadence: Annotated[str, typer.Option(help="The series of the digest.")] = "weekly",
+    digest: Digest,
+    cadence: HowOften = "weekly",
     why: Annotated[str, typer.Option(help="Why, for your colleagues.")] = "",
+    as_json: desk.AsJson = False,
 ) -> None:
-    """Keep an item out of the coming editions of one series."""
-    with desk.desk(context).home().db.transaction() as conn:
-        held = review.hold_back(conn, slug, publications.find(conn, digest).id, cadence, why=why)
-    if not held:
-        raise Refused(f"{slug} has gone out in the {cadence} {digest} already, or never was news.")
-    desk.say(f"{slug} is held back from the {cadence} {digest}. `digest items release` lets it go.")
+    """Keep an item out of the coming editions of a digest."""
+    home = desk.desk(context).home()
+    if not home.db.run(partial(_hold, slug, digest, cadence, why)):
+        raise Refused(
+            f"No {cadence} edition of {digest} waits with {slug}: it has gone out already, or readers were never told. "
+            "Nothing was held back."
+        )
+    line = f"{slug} is held back from the {cadence} editions of {digest}. `digest items release` lets it go."
+    desk.answer({"slug": slug, "digest": digest, "cadence": cadence, "held": True}, line, as_json=as_json)
+
+
+def _hold(slug: str, digest: str, cadence: str, why: str, conn: Connection) -> object:
+    return review.hold_back(conn, slug, publications.find(conn, digest).id, cadence, why=why)
 
 
 @items_app.command("release")
 def release(
-    context: typer.Context,
-    slug: Slug,
-    digest: Annotated[str, typer.Option(help="The digest.")],
-    cadence: Annotated[str, typer.Option(help="The series of the digest.")] = "weekly",
+    context: typer.Context, slug: Slug, digest: Digest, cadence: HowOften = "weekly", as_json: desk.AsJson = False
 ) -> None:
     """Let an item go that was held back."""
-    with desk.desk(context).home().db.transaction() as conn:
-        review.release(conn, slug, publications.find(conn, digest).id, cadence, now=desk.now())
-    desk.say(f"{slug} goes with the next {cadence} {digest}.")
+    desk.desk(context).home().db.run(partial(_release, slug, digest, cadence))
+    line = f"{slug} goes with the next {cadence} edition of {digest}."
+    desk.answer({"slug": slug, "digest": digest, "cadence": cadence, "held": False}, line, as_json=as_json)
+
+
+def _release(slug: str, digest: str, cadence: str, conn: Connection) -> None:
+    review.release(conn, slug, publications.find(conn, digest).id, cadence, now=desk.now())

@@ -7,10 +7,12 @@ either lines for people or one JSON document. Refuses: nothing.
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import json
 import logging
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,12 +20,10 @@ from zoneinfo import ZoneInfo
 
 import structlog
 import typer
-from rich.console import Console
-from rich.table import Table
 
 import subscribers.tables  # the people's tables belong to the schema
 from digest import config, schema
-from digest.errors import BadInput
+from digest.errors import BadInput, Refused
 from digest.home import Home, open_home
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
@@ -44,8 +44,19 @@ class Desk:
         """The opened home, its database on the newest schema. Raises Refused and ConfigError."""
         if self._home is None:
             self._home = open_home(self.path)
+            if schema.current(self._home.db) is None:
+                raise Refused(
+                    f"The database of the home {self.path} is empty or gone. Put back the last good copy, "
+                    f"or make a new one with `digest --home {self.path} setup`."
+                )
             schema.upgrade(self._home.db, METADATA)
         return self._home
+
+    def close(self) -> None:
+        """Closes the home, if it was opened."""
+        if self._home is not None:
+            self._home.close()
+            self._home = None
 
 
 def to_stderr() -> None:
@@ -85,6 +96,14 @@ def say(*lines: str) -> None:
         print(line)
 
 
+def answer(value: Any, *lines: str, as_json: bool) -> None:
+    """Prints the result: as one JSON document, or as lines for people."""
+    if as_json:
+        document(value)
+    else:
+        say(*lines)
+
+
 def document(value: Any) -> None:
     """Prints one JSON document."""
     print(json.dumps(plain(value), ensure_ascii=False, indent=2))
@@ -103,14 +122,6 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | type(None)) else str(value)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Prints a table; plain when the output is no terminal."""
-    shown = Table(*head, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 200).print(shown)
-
-
 def local(moment: datetime, zone: str) -> str:
     """A moment as people read it: Mon, Aug 31, 2026, 7:00 a.m. EDT."""
     there = moment.astimezone(ZoneInfo(zone))
@@ -124,15 +135,32 @@ def problems(found: Iterable[Any]) -> None:
         print(f"  {problem}", file=sys.stderr)
 
 
+def user() -> str:
+    """The name of the account that runs this command, as the record of who decided."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # an account without a name, as in some containers
+        return f"account {os.getuid()}"
+
+
+def moment(where: str, text: str, zone: str) -> datetime:
+    """An aware moment; without a zone of its own it is in `zone`. Raises BadInput."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(where, f"{text[:40]!r} is no moment.", "Write it as 2026-09-07T09:00.") from None
+    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Asks before something that cannot be undone; with `yes`, or without a terminal to ask, does not."""
-    if not yes and sys.stdin.isatty() and not typer.confirm(question):
-        raise typer.Exit(1)
+    if not yes and sys.stdin is not None and sys.stdin.isatty() and not typer.confirm(question):
+        raise Refused("Nothing was done.")
 
 
-def pair(text: str) -> tuple[str, str]:
+def pair(text: str, example: str = "hour=7") -> tuple[str, str]:
     """KEY=VALUE as its two halves. Raises BadInput without the sign."""
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
-        raise BadInput(text[:40], "It is not of the form KEY=VALUE.", "Write for example: hour=7")
+        raise BadInput(text[:40] or "KEY=VALUE", "It is not of the form KEY=VALUE.", f'Write for example "{example}".')
     return key.strip(), value.strip()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import sys
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,20 +15,20 @@ import typer
 from sqlalchemy import Connection
 
 from digest import publications
-from digest.cli import desk
-from digest.errors import BadInput
+from digest.cli import desk, paper
+from digest.errors import BadInput, Refused
 from digest.home import Home
 from subscribers import consent, members, newcomers, preferences, records, sheets, suppression, transfer
 
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The e-mail address.")]
 Digest = Annotated[str, typer.Option(help="The digest; the first one by default.")]
-Topics = Annotated[str, typer.Option(help='Such as "hiring=weekly;detainers=off;*=weekly".')]
+Topics = Annotated[str, typer.Option(metavar="MAP", help='Such as "hiring=weekly;detainers=off;*=weekly".')]
 Hour = Annotated[int | None, typer.Option(help="0 to 23, in their zone.")]
 Zone = Annotated[str | None, typer.Option(help="Such as America/New_York.")]
 Name = Annotated[str | None, typer.Option(help="Their name.")]
 Language = Annotated[str | None, typer.Option(help="Such as en.")]
 
-people_app = typer.Typer(help="Who gets the mail.", no_args_is_help=True)
+people_app = typer.Typer(help="People: who gets the mail, and what of it.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -34,14 +37,56 @@ def register(app: typer.Typer) -> None:
     app.command("suppress")(suppress)
 
 
-def _digest_id(conn: Connection, slug: str) -> int:
+@dataclass(frozen=True)
+class _Wish:
+    """What a command asks for one person; None and empty leave a thing as it is."""
+
+    digest: str
+    topics: str
+    hour: int | None
+    zone: str | None
+    name: str | None
+    language: str | None
+
+    def values(self, mapping: Mapping[str, str] | None) -> dict[str, Any]:
+        """As the services take them."""
+        plain = {"hour": self.hour, "zone": self.zone, "name": self.name, "language": self.language}
+        return {"mapping": mapping, **plain}
+
+
+def _digest(conn: Connection, slug: str) -> publications.Digest:
     if slug:
-        return publications.find(conn, slug).id
-    return publications.all(conn)[0].id
+        return publications.find(conn, slug)
+    if not (every := publications.all(conn)):
+        raise Refused("There is no digest yet. `digest setup` makes one.")
+    return every[0]
 
 
 def _mapping(conn: Connection, digest_id: int, topics: str) -> dict[str, str] | None:
     return preferences.parse(topics, newcomers.offered(conn, digest_id)) if topics else None
+
+
+def _unknown(conn: Connection, mapping: Mapping[str, str] | None) -> list[str]:
+    """The topics of a choice that no item has yet: perhaps mistyped."""
+    known = {topic.slug for topic in publications.topics(conn)} | {"*"}
+    return [topic for topic in mapping or {} if topic not in known]
+
+
+def _note(unknown: list[str]) -> list[str]:
+    names = ", ".join(unknown)
+    return [f"There is no topic {names} yet: the choice counts from its first item on. Was it mistyped?"] * bool(
+        unknown
+    )
+
+
+# --- one person ------------------------------------------------------------------------------------------------
+
+_ADDED = {
+    "created": "is added.",
+    "changed": "was here already; what they chose is changed.",
+    "unchanged": "was here already; nothing was changed.",
+    "suppressed": "is on the do-not-mail list, and was not added. `digest suppress ADDRESS --lift` allows it.",
+}
 
 
 @people_app.command("add")
@@ -55,26 +100,23 @@ def add(
     name: Name = None,
     language: Language = None,
     source: Annotated[str, typer.Option("--consent", help="Where their consent comes from, in words.")] = "",
+    as_json: desk.AsJson = False,
 ) -> None:
-    """Add one person on somebody's word; who is here already gets the new choices."""
+    """Add one person on your word; who is here already gets the new choices."""
     home = desk.desk(context).home()
-    with home.db.transaction() as conn:
-        digest_id = _digest_id(conn, digest)
-        added = members.add(
-            conn,
-            home.keys,
-            address,
-            digest_id=digest_id,
-            now=desk.now(),
-            mapping=_mapping(conn, digest_id, topics),
-            hour=hour,
-            zone=zone,
-            name=name,
-            language=language,
-            origin=consent.Origin(text=source, source="command line"),
-        )
-    words = {"suppressed": "is on the do-not-mail list, and was not added. `digest suppress --lift` takes it off."}
-    desk.say(f"{address} {words.get(added.what, added.what + '.')}")
+    wish = _Wish(digest, topics, hour, zone, name, language)
+    what, unknown = home.db.run(partial(_add, home, address, wish, source))
+    desk.answer({"email": address, "what": what}, f"{address} {_ADDED[what]}", *_note(unknown), as_json=as_json)
+
+
+def _add(home: Home, address: str, wish: _Wish, source: str, conn: Connection) -> tuple[str, list[str]]:
+    digest_id = _digest(conn, wish.digest).id
+    mapping = _mapping(conn, digest_id, wish.topics)
+    origin = consent.Origin(text=source, source="command line")
+    added = members.add(
+        conn, home.keys, address, digest_id=digest_id, now=desk.now(), origin=origin, **wish.values(mapping)
+    )
+    return added.what, _unknown(conn, mapping)
 
 
 @people_app.command("set")
@@ -87,79 +129,51 @@ def change(
     zone: Zone = None,
     name: Name = None,
     language: Language = None,
-    pause_until: Annotated[str, typer.Option("--pause-until", help="A day such as 2026-10-01, or `always`.")] = "",
+    pause_until: Annotated[
+        str, typer.Option("--pause-until", metavar="DAY", help="No mail until 2026-10-01, or `always`.")
+    ] = "",
     wake: Annotated[bool, typer.Option("--wake", help="End a pause.")] = False,
     leave: Annotated[bool, typer.Option("--leave", help="End the subscription.")] = False,
+    as_json: desk.AsJson = False,
 ) -> None:
     """Change what a person gets: topics, hour, zone, pause; or end it."""
+    if bool(pause_until) + wake + leave > 1:
+        raise BadInput("--pause-until, --wake, --leave", "They exclude each other.", "Choose one of them.")
     home = desk.desk(context).home()
-    now = desk.now()
-    with home.db.transaction() as conn:
-        digest_id = _digest_id(conn, digest)
-        person = records.find(conn, address).subscriber_id
-        mapping = _mapping(conn, digest_id, topics)
-        choices: dict[str, Any] = {"mapping": mapping, "hour": hour, "zone": zone, "name": name, "language": language}
-        changed = any(value is not None for value in choices.values()) and members.change(
-            conn, digest_id, person, **choices
-        )
-        if pause_until:
-            changed |= members.pause(conn, digest_id, person, now=now, until=_day(pause_until))
-        if wake:
-            changed |= members.wake(conn, digest_id, person)
-        if leave:
-            changed |= members.leave(conn, digest_id, person, now=now, how="staff")
-    desk.say(f"{address} is changed." if changed else f"{address} is as it was; nothing to change.")
+    wish = _Wish(digest, topics, hour, zone, name, language)
+    standing = "paused" if pause_until else "wake" if wake else "leave" if leave else ""
+    until = _day(pause_until) if pause_until else None
+    changed, unknown = home.db.run(partial(_change, address, wish, standing, until))
+    line = f"{address} is changed." if changed else f"{address} is as it was; there was nothing to change."
+    desk.answer({"email": address, "changed": changed}, line, *_note(unknown), as_json=as_json)
+
+
+def _change(address: str, wish: _Wish, standing: str, until: date | None, conn: Connection) -> tuple[bool, list[str]]:
+    digest_id, now = _digest(conn, wish.digest).id, desk.now()
+    person = records.find(conn, address).subscriber_id
+    mapping = _mapping(conn, digest_id, wish.topics)
+    choices = wish.values(mapping)
+    given = any(value is not None for value in choices.values())
+    changed = given and members.change(conn, digest_id, person, **choices)
+    if standing == "paused":
+        changed |= members.pause(conn, digest_id, person, now=now, until=until)
+    elif standing == "wake":
+        changed |= members.wake(conn, digest_id, person)
+    elif standing == "leave":
+        changed |= members.leave(conn, digest_id, person, now=now, how="staff")
+    return changed, _unknown(conn, mapping)
 
 
 def _day(text: str) -> date | None:
     if text == "always":
         return None
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise BadInput("--pause-until", f"{text!r} is no day.", "Write it as 2026-10-01, or `always`.") from None
-
-
-@people_app.command("import")
-def bring_in(
-    context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A CSV file with a header row; `email` is required.")],
-    source: Annotated[str, typer.Option("--consent", help="Where the consent of all these people comes from.")],
-    digest: Digest = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
-    as_json: desk.AsJson = False,
-) -> None:
-    """Bring people in from a CSV file; who left or must not be mailed is never brought back."""
-    home = desk.desk(context).home()
-    reading = sheets.read(path)
-    with home.db.reading() as conn:
-        slug = digest or publications.all(conn)[0].slug
-    report = transfer.import_people(
-        home.db, home.keys, reading, digest=slug, consent=source, now=desk.now(), dry_run=dry_run
-    )
-    if as_json:
-        desk.document(desk.plain(report) | {"warnings": reading.warnings})
-        return
-    desk.say(
-        f"{'Would be: ' if dry_run else ''}{report.created} created, {report.changed} changed, "
-        f"{report.unchanged} unchanged, {report.suppressed} on the do-not-mail list, {report.refused} refused."
-    )
-    desk.problems([*reading.warnings, *report.problems])
-
-
-@people_app.command("export")
-def export(
-    context: typer.Context, out: Annotated[Path | None, typer.Option(help="A file; else standard output.")] = None
-) -> None:
-    """Everyone as CSV, as `people import` reads it."""
-    home = desk.desk(context).home()
-    with home.db.reading() as conn:
-        if out is None:
-            csv.writer(sys.stdout).writerows(transfer.export(conn))
-            return
-        with out.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(transfer.export(conn))
-    desk.say(f"Written: {out}")
+        raise BadInput("--pause-until", f"{text[:40]!r} is no day.", "Write it as 2026-10-01, or `always`.") from None
+    if day < (desk.now() - timedelta(days=1)).date():  # today somewhere on earth may still be yesterday in UTC
+        raise BadInput("--pause-until", f"{text} is over.", "Name a day to come, or end a pause with --wake.")
+    return day
 
 
 @people_app.command("show")
@@ -172,35 +186,100 @@ def show(context: typer.Context, address: Address, as_json: desk.AsJson = False)
     if as_json:
         desk.document(desk.plain(person) | {"evidence": events})
         return
-    desk.say(f"{person.email} {person.name}".strip(), f"State: {person.state} {person.suppressed or ''}".strip())
+    listed = f" (on the do-not-mail list: {person.suppressed})" if person.suppressed else ""
+    desk.say(f"{person.email} {person.name}".strip(), f"State: {person.state}{listed}")
     for one in person.subscriptions:
-        choices = ", ".join(f"{topic}: {how_often}" for topic, how_often in one.preferences.items())
-        desk.say(f"{one.digest}: {one.state}; {choices}; {one.hour}:00 in {one.zone}")
+        choices = _choices(one.preferences)
+        until = f" until {one.paused_until}" if one.state == "paused" and one.paused_until else ""
+        desk.say(f"{one.digest}: {one.state}{until}; {choices}; at {one.hour}:00 in {one.zone}")
     _history(home, person, events)
+
+
+def _choices(preferences: Mapping[str, str]) -> str:
+    rest = "all others" if len(preferences) > 1 else "everything"
+    named = sorted(preferences.items(), key=lambda one: (one[0] == "*", one[0]))
+    return ", ".join(f"{rest if topic == '*' else topic}: {how_often}" for topic, how_often in named)
 
 
 def _history(home: Home, person: records.Person, events: list[consent.Event] | tuple[consent.Event, ...]) -> None:
     zone = home.settings.site.time_zone
-    if person.deliveries:
-        rows = [(d.edition, d.digest, d.state, d.code, d.at and desk.local(d.at, zone)) for d in person.deliveries]
-        desk.table(("edition", "digest", "state", "reason", "when"), rows)
+    desk.say("")
+    rows = [(d.edition, d.digest, d.state, d.code, d.at and desk.local(d.at, zone)) for d in person.deliveries]
+    paper.table(("edition", "digest", "state", "reason", "when"), rows, empty="No edition was sent to them yet.")
+    desk.say("")
     for event in events:
-        desk.say(f"{event.at:%Y-%m-%d %H:%M} UTC  {event.what}  {event.origin.text} {event.origin.source}".rstrip())
+        told = " ".join(filter(None, (event.what, event.origin.text, event.origin.source)))
+        desk.say(f"{desk.local(event.at, zone)}  {told}")
 
 
 def suppress(
     context: typer.Context,
     address: Address,
     lift: Annotated[bool, typer.Option("--lift", help="Take it off the list.")] = False,
-    by: Annotated[str, typer.Option(help="Who answers for taking it off.")] = "",
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who answers for taking it off.")] = "",
+    as_json: desk.AsJson = False,
 ) -> None:
-    """Never mail an address again; or allow it (--lift, with --by NAME)."""
+    """Never mail an address again (the do-not-mail list); or allow it, with --lift and --by NAME."""
     home = desk.desk(context).home()
-    with home.db.transaction() as conn:
-        if lift:
-            done = suppression.lift(conn, home.keys, address, by=by, now=desk.now())
-            line = "is off the do-not-mail list." if done else "was not on the do-not-mail list."
-        else:
-            done = suppression.add(conn, home.keys, address, reason="by-staff", now=desk.now(), by=by)
-            line = "is on the do-not-mail list." if done else "was on the do-not-mail list already."
-    desk.say(f"{address} {line}")
+    if lift:
+        step = partial(suppression.lift, keyring=home.keys, email=address, by=by, now=desk.now())
+        words = ("is off the do-not-mail list.", "was not on the do-not-mail list.")
+    else:
+        step = partial(
+            suppression.add, keyring=home.keys, email=address, reason="by-staff", now=desk.now(), by=by or desk.user()
+        )
+        words = ("is on the do-not-mail list.", "was on the do-not-mail list already.")
+    done = home.db.run(step)
+    line = f"{address} {words[0] if done else words[1]}"
+    desk.answer({"email": address, "listed": not lift, "changed": done}, line, as_json=as_json)
+
+
+# --- many ------------------------------------------------------------------------------------------------------
+
+
+@people_app.command("import")
+def bring_in(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with a header row; `email` is required.")],
+    source: Annotated[
+        str, typer.Option("--consent", metavar="TEXT", help="Where the consent of all these people comes from.")
+    ],
+    digest: Digest = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
+    as_json: desk.AsJson = False,
+) -> None:
+    """Bring people in from a CSV file; who left or must not be mailed is never brought back."""
+    home = desk.desk(context).home()
+    if not source.strip():
+        raise BadInput("--consent", "It is empty.", "Say in words where the consent of these people comes from.")
+    reading = sheets.read(path)
+    with home.db.reading() as conn:
+        slug = _digest(conn, digest).slug
+    report = transfer.import_people(
+        home.db, home.keys, reading, digest=slug, consent=source, now=desk.now(), dry_run=dry_run
+    )
+    if as_json:
+        desk.document(desk.plain(report) | {"warnings": reading.warnings})
+        return
+    desk.say(
+        f"{'Would be: ' if dry_run else ''}{report.created} created, {report.changed} changed, "
+        f"{report.unchanged} unchanged, {report.suppressed} on the do-not-mail list, {report.refused} refused."
+        f"{' Nothing was changed.' if dry_run else ''}"
+    )
+    desk.problems([*reading.warnings, *report.problems])
+
+
+@people_app.command("export")
+def export(
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file; else standard output.")] = None,
+) -> None:
+    """Everyone as CSV, as `people import` reads it."""
+    home = desk.desk(context).home()
+    with home.db.reading() as conn:
+        if out is None:
+            csv.writer(sys.stdout).writerows(transfer.export(conn))
+            return
+        with out.open("w", encoding="utf-8", newline="") as file:
+            count = transfer.write(conn, file)
+    desk.say(f"{count} {'row' if count == 1 else 'rows'} written to {out}.")

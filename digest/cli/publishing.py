@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from digest import preflight, previews, publications
-from digest.cli import desk
+from digest import preflight, previews, publications, rules
+from digest.cli import desk, paper
 from digest.delivery import staff_mail
+from digest.errors import Refused
+from digest.publications import Series
 from subscribers import suppression
 
 Digest = Annotated[str, typer.Argument(metavar="DIGEST", help="The digest's short name, such as weekly.")]
 
-publications_app = typer.Typer(help="Digests and their rules.", no_args_is_help=True)
+publications_app = typer.Typer(help="Digests: their names, days, hours and rules.", no_args_is_help=True)
 
 MARKS = {"fine": "fine    ", "look": "look    ", "fix": "MUST FIX"}
+HIDDEN = ("id", "people_rev", "digest_id", "cadence", "offered", "mark", "skipped_runs", "since")  # not to be set
 
 
 def register(app: typer.Typer) -> None:
@@ -33,24 +37,37 @@ def show_all(context: typer.Context, as_json: desk.AsJson = False) -> None:
         found = publications.all(conn)
     if as_json:
         desk.document(found)
-    else:
-        desk.table(("digest", "name", "sender", "zone"), [(d.slug, d.name, d.from_address, d.zone) for d in found])
+        return
+    rows = [(d.slug, d.zone, d.from_address, d.name) for d in found]
+    paper.table(("digest", "zone", "sender", "name"), rows, empty="There is no digest yet. `digest setup` makes one.")
 
 
 @publications_app.command("show")
 def show(context: typer.Context, digest: Digest, as_json: desk.AsJson = False) -> None:
-    """One digest with its series and rules."""
+    """One digest with its editions' days, hours and rules."""
     with desk.desk(context).home().db.reading() as conn:
         found = publications.find(conn, digest)
         series = publications.series(conn, found.id)
+    _show(found, series, as_json=as_json)
+
+
+def _show(found: publications.Digest, series: list[Series], *, as_json: bool) -> None:
+    facts = desk.plain(found)
     if as_json:
-        desk.document(desk.plain(found) | {"series": series})
+        desk.document(facts | {"series": series})
         return
-    desk.table(("setting", "value"), [(k, v) for k, v in desk.plain(found).items() if k not in ("id", "people_rev")])
+    facts["languages"] = ", ".join(found.languages)
+    paper.table(("setting", "value"), _settings(facts))
     for one in series:
-        desk.say("", f"{one.cadence}:")
-        rows = [(k, v) for k, v in desk.plain(one).items() if k not in ("digest_id", "cadence")]
-        desk.table(("setting", "value"), rows)
+        desk.say("", f"{one.cadence}{'' if one.offered else ' (no longer offered)'}:")
+        facts = desk.plain(one)
+        if one.weekday is not None:
+            facts["weekday"] = rules.WEEKDAYS[one.weekday]
+        paper.table(("setting", "value"), _settings(facts))
+
+
+def _settings(facts: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(key, value) for key, value in facts.items() if key not in HIDDEN and value is not None]
 
 
 @publications_app.command("set")
@@ -58,11 +75,18 @@ def change(
     context: typer.Context,
     digest: Digest,
     changes: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="hour=7, weekday=monday, fewest=2 ...")],
+    as_json: desk.AsJson = False,
 ) -> None:
-    """Change settings of a digest; CADENCE.KEY=VALUE for one of its series."""
-    with desk.desk(context).home().db.transaction() as conn:
-        publications.set(conn, digest, dict(desk.pair(change) for change in changes))
-    desk.say(f"{digest} is set.")
+    """Change settings of a digest; weekly.KEY=VALUE for one kind of its editions."""
+    home = desk.desk(context).home()
+    asked = dict(desk.pair(change) for change in changes)
+    found = home.db.run(partial(publications.set, slug_=digest, changes=asked))
+    with home.db.reading() as conn:
+        series = publications.series(conn, found.id)
+    if as_json:
+        _show(found, series, as_json=True)
+        return
+    desk.say(f"{digest} is set: {', '.join(f'{key} is {value}' for key, value in asked.items())}.")
 
 
 def preview(
@@ -72,21 +96,29 @@ def preview(
     to: Annotated[str, typer.Option(help="Also send it as a test mail to this address.")] = "",
     as_json: desk.AsJson = False,
 ) -> None:
-    """Compile what the next edition would be, without freezing anything, and check it."""
+    """Show what the next edition would be, without sending it, and check it."""
     home = desk.desk(context).home()
+    address = suppression.address(to).email if to else ""
     with home.db.reading() as conn:
         made = previews.make(conn, home, digest, now=desk.now())
-    files = made.write(out)
+    files = _write(made, out)
     if to:
-        address = suppression.address(to).email
-        with home.db.transaction() as conn:
-            staff_mail.test_mail(conn, home, made, address, occasion=secrets.token_hex(8), now=desk.now())
+        occasion = secrets.token_hex(8)
+        now = desk.now()
+        home.db.run(partial(staff_mail.test_mail, home=home, preview=made, address=address, occasion=occasion, now=now))
     if as_json:
-        desk.document({"files": files, "items": made.count, "findings": made.findings, "test_to": to or None})
+        desk.document({"files": files, "items": made.count, "findings": made.findings, "test_to": address or None})
         return
-    desk.say(f"{made.rendered.subject}", f"{made.count} items. Written: {', '.join(map(str, files))}", "")
+    count = f"{made.count} {'item' if made.count == 1 else 'items'}"
+    desk.say(made.rendered.subject, f"{count}. Written:", *(f"  {file}" for file in files), "")
     for finding in made.findings:
         desk.say(f"  {MARKS[finding.level]}  {finding.what} {finding.where} {finding.figure}".rstrip())
     desk.say("", "It may go out." if preflight.passed(made.findings) else "Mend what must be fixed first.")
     if to:
         desk.say(f"The test mail to {to} goes with the next pass of the clock (`digest run` makes one now).")
+
+
+def _write(made: previews.Preview, out: Path) -> list[Path]:
+    if out.exists() and not out.is_dir():
+        raise Refused(f"{out} is a file, and the preview needs a folder. Name another with --out.")
+    return made.write(out)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import Connection
 
 import scheduler
 from digest import config, editions, feeds, intake, keys, publications, schema
-from digest.cli import desk, processes
-from digest.config import Settings
+from digest.cli import desk, processes, telling
 from digest.db import Database
+from digest.errors import BadInput
 from digest.home import Home
 from digest.intake import markdown
 from subscribers import sheets, transfer
@@ -26,9 +28,9 @@ _TEMPLATE = """\
 # The settings of this installation. docs/reference/settings.md explains every one.
 
 [site]
-name = "{name}"
+name = "News"
 organization = ""
-url = "{url}"
+url = "http://127.0.0.1:8080"
 address = ""                # your postal address: mail cannot be sent without it
 time_zone = "UTC"
 questions_to = ""
@@ -39,6 +41,9 @@ kind = "maildir"            # mail goes to the folder mail/ of this home
 """
 
 
+_SITE = "Write one such as https://news.example.org."
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("setup")(setup)
@@ -47,67 +52,94 @@ def register(app: typer.Typer) -> None:
 
 def setup(
     context: typer.Context,
-    example: Annotated[bool, typer.Option("--example", help="Load the example store.")] = False,
-    url: Annotated[str, typer.Option(help="The address of the site.")] = "",
+    example: Annotated[bool, typer.Option("--example", help="Load the example library and its people.")] = False,
+    url: Annotated[str, typer.Option(help="The site's address, such as https://news.example.org.")] = "",
+    as_json: desk.AsJson = False,
 ) -> None:
     """Make the home: settings file, keys, database and one weekly digest. Again is harmless."""
     where = desk.desk(context)
     made = make_home(where.path, example=example, url=url)
     home = where.home()
     ensure_digest(home)
-    desk.say(f"{'Made' if made else 'Found'} the home {where.path}.")
+    lines = [f"{'Made' if made else 'Found'} the home {where.path}."]
+    if url and home.settings.site.url != url.rstrip("/"):
+        lines.append(f"The site's address stays {home.settings.site.url}. Change it in {where.path / config.FILE}.")
     if example:
-        load_example(home)
-    if faults := config.sending_faults(home.settings):
-        desk.say("Before mail can be sent:", *(f"  {fault}" for fault in faults))
+        lines += load_example(home)
+    faults = config.sending_faults(home.settings)
+    if faults:
+        lines += ["Before mail can be sent:", *(f"  {fault}" for fault in faults)]
+    facts = {"home": where.path, "made": made, "url": home.settings.site.url, "before_sending": faults}
+    desk.answer(facts, *lines, as_json=as_json)
 
 
 def make_home(path: Path, *, example: bool, url: str) -> bool:
-    """The folder with its settings file and keys; True when there was none. What exists is left alone."""
-    path.mkdir(parents=True, exist_ok=True)
-    settings = path / config.FILE
-    if settings.exists():
-        keys.make(path)
-        return False
-    text = (EXAMPLES / config.FILE).read_text(encoding="utf-8") if example else _TEMPLATE
-    address = url or "http://127.0.0.1:8080"
-    Settings(site=config.Site(url=address))
-    text = text.replace('url = "http://127.0.0.1:8080"', f'url = "{address}"')
-    text = text.replace("{name}", "News").replace("{url}", address)
-    settings.write_text(text, encoding="utf-8")
-    keys.make(path)
+    """The folder with its settings file, keys and database; True when it was not whole. What exists is left alone.
+
+    Keys are made for an empty database only: for one in use they would end every link in mails already sent.
+    """
+    file = path / config.FILE
+    if not file.exists():
+        text = _settings(example=example, url=url)
+        path.mkdir(parents=True, exist_ok=True)
+        _write(file, text)
     database = Database(config.database_url(config.load(path), path))
-    schema.upgrade(database, desk.METADATA)
-    database.close()
-    return True
+    try:
+        fresh = schema.current(database) is None
+        if fresh:
+            keys.make(path)
+        schema.upgrade(database, desk.METADATA)
+    finally:
+        database.close()
+    return fresh
+
+
+def _settings(*, example: bool, url: str) -> str:
+    """The text of a new settings file. Raises BadInput for an address that cannot be one."""
+    text = (EXAMPLES / config.FILE).read_text(encoding="utf-8") if example else _TEMPLATE
+    if not url:
+        return text
+    try:
+        config.Site(url=url)
+    except ValueError:
+        raise BadInput("--url", f"{url[:80]!r} is no address of a site.", _SITE) from None
+    if any(sign in '"\\' or not sign.isprintable() for sign in url):  # it becomes a TOML string as it stands
+        raise BadInput("--url", "It holds signs that no address has.", _SITE)
+    return text.replace('url = "http://127.0.0.1:8080"', f'url = "{url}"')
+
+
+def _write(file: Path, text: str) -> None:
+    """The whole file or none: a half-written one would be taken for settings."""
+    half = file.with_suffix(".new")
+    half.write_text(text, encoding="utf-8")
+    half.replace(file)
 
 
 def ensure_digest(home: Home) -> None:
     """The first digest, when there is none."""
-    site = home.settings.site
-    with home.db.transaction() as conn:
-        if not publications.all(conn):
-            name = "Weekly digest"
-            sender = site.staff_to or "digest@localhost.localdomain"
-            publications.create(
-                conn,
-                FIRST,
-                name,
-                now=desk.now(),
-                zone=site.time_zone,
-                from_name=site.name,
-                from_address=sender,
-                languages=site.languages,
-            )
+    home.db.run(partial(_ensure_digest, home.settings.site))
 
 
-def load_example(home: Home) -> None:
-    """People first, then items: so that everything is news to them."""
+def _ensure_digest(site: config.Site, conn: Connection) -> None:
+    if publications.all(conn):
+        return
+    publications.create(
+        conn,
+        FIRST,
+        "Weekly digest",
+        now=desk.now(),
+        zone=site.time_zone,
+        from_name=site.name,
+        from_address=site.staff_to or "digest@localhost.localdomain",
+        languages=site.languages,
+    )
+
+
+def load_example(home: Home) -> list[str]:
+    """People first, then items: so that everything is news to them. Says what came."""
     site, now = home.settings.site, desk.now()
-    given = tomllib.loads((EXAMPLES / "topics.toml").read_text(encoding="utf-8"))
-    with home.db.transaction() as conn:
-        for slug, topic in given.items():
-            publications.set_topic(conn, slug, topic["name"], topic.get("description", ""))
+    topics = tomllib.loads((EXAMPLES / "topics.toml").read_text(encoding="utf-8"))
+    home.db.run(partial(_name_topics, topics))
     people = transfer.import_people(
         home.db,
         home.keys,
@@ -116,15 +148,20 @@ def load_example(home: Home) -> None:
         consent="Made up for the example.",
         now=now,
     )
-    with home.db.transaction() as conn:
-        drafts = markdown.read(EXAMPLES / "items", zone=site.time_zone, media=home.media)
-        report = intake.bring_in(conn, drafts, now=now, zone=site.time_zone)
-    desk.say(
-        f"People: {people.created} new, {people.changed} changed, {people.unchanged} unchanged.",
-        f"Items: {report.created} new, {report.changed} changed, {report.unchanged} unchanged; "
-        f"{report.news} of them news.",
-    )
+    drafts = list(markdown.read(EXAMPLES / "items", zone=site.time_zone, media=home.media))
+    report = home.db.run(partial(intake.bring_in, drafts=drafts, now=now, zone=site.time_zone))
     desk.problems([*people.problems, *report.problems])
+    if not (people.created or people.changed or report.created or report.changed):
+        return [f"The example is loaded already: {people.unchanged} people, {report.unchanged} items."]
+    return [
+        f"Example people: {people.created} new, {people.changed} changed, {people.unchanged} unchanged.",
+        f"Example items: {report.created} new, {report.changed} changed, {report.unchanged} unchanged.",
+    ]
+
+
+def _name_topics(topics: dict[str, dict[str, str]], conn: Connection) -> None:
+    for slug, topic in topics.items():
+        publications.set_topic(conn, slug, topic["name"], topic.get("description", ""))
 
 
 def up(
@@ -136,24 +173,28 @@ def up(
     """Set up, load the example, build feeds, send the digest to the local mailbox, and serve the site."""
     where = desk.desk(context)
     port = processes.free_port(host, port)
-    fresh = make_home(where.path, example=True, url=f"http://{host}:{port}")
-    _follow_port(where.path, host, port)
+    fresh = make_home(where.path, example=True, url=processes.address(host, port))
+    processes.follow_port(where, host, port)
     home = where.home()
     desk.say(f"{'Made' if fresh else 'Using'} the home {where.path}.")
     ensure_digest(home)
-    load_example(home)
-    office = scheduler.open_office(home)
-    sent = _send(office)
-    _where_to_look(home, sent)
+    if _is_example(where.path):
+        desk.say(*load_example(home))
+        _where_to_look(home, _send(scheduler.open_office(home)))
+    else:
+        desk.say("It is not the example's, so the example was not loaded and nothing was sent by this command.")
+        _where_to_look(home, None)
+    sys.stdout.flush()
     if not once:
-        home.close()
         processes.serve_forever(where, host, port)
 
 
-def _follow_port(path: Path, host: str, port: int) -> None:
-    """While the site's address is this machine's own, links name the port that is really used, in all processes."""
-    if config.is_loopback(config.load(path).site.url):
-        os.environ["DIGEST_SITE__URL"] = f"http://{host}:{port}"
+def _is_example(path: Path) -> bool:
+    """Whether a home has the example's name: made-up items must never go to somebody's own readers."""
+    theirs, example = (
+        tomllib.loads((folder / config.FILE).read_text(encoding="utf-8")).get("site", {}) for folder in (path, EXAMPLES)
+    )
+    return bool(theirs.get("name") == example["name"])
 
 
 def _send(office: scheduler.Office) -> editions.Edition | None:
@@ -165,20 +206,22 @@ def _send(office: scheduler.Office) -> editions.Edition | None:
         news = editions.waiting(conn, series)
         owed = office.people.owed(conn, series.digest_id, series.cadence)
     if not news and not owed:
-        desk.say("Nothing is new since the last edition, so nothing is sent.")
+        desk.say("Nothing is new since the last edition, so no mail is sent.")
         scheduler.until_idle(office)
         return None
     edition = scheduler.see_through(office, scheduler.dispatch(office, FIRST).id)
     scheduler.until_idle(office)
     with home.db.reading() as conn:
         edition = editions.find(conn, edition.id)
-        desk.say(processes.result(conn, edition))
+        desk.say(telling.result(conn, edition))
     return edition
 
 
 def _where_to_look(home: Home, sent: editions.Edition | None) -> None:
-    site = home.settings.site.url
+    site, example = home.settings.site.url, home.path / "example.eml"
     mail = sorted((home.mail / "new").glob("*"), key=lambda path: path.stat().st_mtime) if sent else []
+    if mail:
+        shutil.copyfile(mail[0], example)
     desk.say(
         "",
         "Where to look:",
@@ -187,9 +230,6 @@ def _where_to_look(home: Home, sent: editions.Edition | None) -> None:
         f"  Feed files  {home.feeds}",
         f"  Archive     {site}/editions/{sent.id if sent else ''}",
         f"  Mailbox     {home.mail}   (a Maildir: mutt -f, Thunderbird, or any mail reader)",
+        *([f"  One mail    {example}"] if example.exists() else []),
+        "",
     )
-    if mail:
-        example = home.path / "example.eml"
-        shutil.copyfile(mail[0], example)
-        desk.say(f"  One mail    {example}")
-    desk.say("")

@@ -1,0 +1,196 @@
+"""Commands about editions: list, show, approve, undo, pause, resume, cancel, settle."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from digest import config, editions, review
+from digest.cli import desk, paper, telling
+from digest.delivery import closing, ledger
+from digest.errors import BadInput, NotFound, Refused
+from digest.home import Home
+from subscribers import records
+from subscribers.audience import Audience
+
+Number = Annotated[
+    int,
+    typer.Argument(metavar="N", min=1, max=2**31 - 1, help="The edition's number, as `digest editions list` shows it."),
+]
+
+editions_app = typer.Typer(help="Editions: what went out, goes out, or waits.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.add_typer(editions_app, name="editions")
+
+
+@editions_app.command("list")
+def show_all(context: typer.Context, as_json: desk.AsJson = False) -> None:
+    """Every edition, oldest first."""
+    with desk.desk(context).home().db.reading() as conn:
+        every = editions.all_editions(conn)
+        found = [telling.described(conn, edition) for edition in every]
+        sums = [telling.sum_of(ledger.totals(conn, edition.id)) if edition.plan_done_at else "" for edition in every]
+    if as_json:
+        desk.document(found)
+        return
+    rows = [
+        (one["edition"], one["digest"], one["cadence"] or one["kind"], one["number"], one["state"], _line(sum_, one))
+        for one, sum_ in zip(found, sums, strict=True)
+    ]
+    empty = "There is no edition yet. `digest send DIGEST` sends one."
+    paper.table(("N", "digest", "how often", "number", "state", "people"), rows, empty=empty)
+
+
+def _line(sum_: str, one: dict[str, Any]) -> str:
+    return ". ".join(filter(None, (sum_, one["reason"])))
+
+
+@editions_app.command("show")
+def show(context: typer.Context, number: Number, as_json: desk.AsJson = False) -> None:
+    """One edition: its sum, its items, and who is not among the accepted."""
+    home = desk.desk(context).home()
+    with home.db.reading() as conn:
+        edition = editions.find(conn, number)
+        facts = telling.described(conn, edition)
+        stories = review.contents(conn, number)
+        exceptions = records.unreached(conn, number)
+        line = telling.result(conn, edition)
+    if as_json:
+        desk.document(facts | {"contents": stories, "exceptions": exceptions})
+        return
+    desk.say(line)
+    if edition.starts_at:
+        begin = "Started" if edition.starts_at <= desk.now() else "Starts"
+        desk.say(f"{begin} {desk.local(edition.starts_at, home.settings.site.time_zone)}.")
+    desk.say("")
+    rows = [(one.slug, one.what, one.title) for one in stories]
+    paper.table(("item", "what", "title"), rows, empty="It holds no items of its own, only what is owed to some.")
+    if exceptions:
+        desk.say("")
+        paper.table(("address", "state", "reason", "reply"), [(e.email, e.state, e.code, e.reply) for e in exceptions])
+
+
+@editions_app.command("approve")
+def approve(context: typer.Context, number: Number, as_json: desk.AsJson = False) -> None:
+    """Let an edition that waits for approval go out, exactly as it was proposed."""
+    home = desk.desk(context).home()
+    if faults := config.sending_faults(home.settings):
+        raise Refused(" ".join(faults))
+    step = partial(review.approve, number=number, settings=home.settings, by=desk.user(), now=desk.now())
+    _, done = home.db.run(step)
+    if not done:
+        raise Refused(
+            f"The items of edition {number} changed after it was proposed, so it was not approved. "
+            f"Look at it again (`digest editions show {number}`), then approve it."
+        )
+    telling.tell(home, number, "Approved.", as_json=as_json)
+
+
+@editions_app.command("undo")
+def undo(context: typer.Context, number: Number, as_json: desk.AsJson = False) -> None:
+    """Back to draft, as long as nobody was counted."""
+    home = desk.desk(context).home()
+    home.db.run(partial(review.undo, number=number))
+    if as_json:
+        telling.tell(home, number, as_json=True)
+        return
+    desk.say(f"Edition {number} is a draft again. The next run, or `digest send`, takes it up.")
+
+
+@editions_app.command("pause")
+def pause(
+    context: typer.Context,
+    number: Number,
+    why: Annotated[str, typer.Option(help="Why, for your colleagues.")] = "Paused by staff.",
+    as_json: desk.AsJson = False,
+) -> None:
+    """Stop an edition; it keeps its place."""
+    home = desk.desk(context).home()
+    home.db.run(partial(review.pause, number=number, why=why, now=desk.now()))
+    telling.tell(home, number, as_json=as_json)
+
+
+@editions_app.command("resume")
+def resume(
+    context: typer.Context,
+    number: Number,
+    without: Annotated[bool, typer.Option("--without", help="Leave out what was withdrawn.")] = False,
+    as_is: Annotated[bool, typer.Option("--as-is", help="Send it with what was withdrawn.")] = False,
+    as_json: desk.AsJson = False,
+) -> None:
+    """Go on with a paused edition."""
+    if without and as_is:
+        raise BadInput("--without", "It cannot go with --as-is.", "Choose one of them.")
+    home = desk.desk(context).home()
+    if without or as_is:
+        home.db.run(partial(review.answer, number=number, as_is=as_is))
+    else:
+        home.db.run(partial(review.resume, number=number))
+    telling.tell(home, number, as_json=as_json)
+
+
+@editions_app.command("cancel")
+def cancel(
+    context: typer.Context,
+    number: Number,
+    drop: Annotated[bool, typer.Option("--drop", help="Do not send its items later either.")] = False,
+    yes: desk.Yes = False,
+    as_json: desk.AsJson = False,
+) -> None:
+    """Stop what has not gone out; its items come with the next edition."""
+    home = desk.desk(context).home()
+    with home.db.reading() as conn:
+        editions.find(conn, number)  # a mistyped number is no question
+    desk.confirm(f"Cancel what has not gone out of edition {number}?", yes=yes or as_json)
+    people = Audience(home.keys, home.settings.site.url)
+    edition = closing.cancel(home.db, number, people, drop=drop, now=desk.now())
+    telling.tell(home, edition.id, as_json=as_json)
+
+
+@editions_app.command("settle")
+def settle(
+    context: typer.Context,
+    number: Number,
+    addresses: Annotated[
+        list[str] | None, typer.Argument(metavar="[ADDRESS]...", help="These people; everyone unsure by default.")
+    ] = None,
+    arrived: Annotated[bool, typer.Option("--arrived", help="The mail arrived.")] = False,
+    owed: Annotated[bool, typer.Option("--owed", help="It did not; it is owed.")] = False,
+    as_json: desk.AsJson = False,
+) -> None:
+    """Decide what is unsure: it arrived, or it did not and is owed."""
+    if arrived == owed:
+        raise BadInput("--arrived, --owed", "One of them must be said, and not both.", "Add the one that is true.")
+    home = desk.desk(context).home()
+    done = home.db.run(partial(_settle, home, number, addresses or [], arrived))
+    lines = [f"{done.settled} settled."] if done.settled else []
+    if not done.settled and not done.too_early:
+        lines.append(f"Nothing of edition {number} is unsure, so nothing was settled.")
+    if done.too_early:
+        lines.append(f"{done.too_early} became unsure less than 15 minutes ago: an answer may still come. Wait for it.")
+    if owed and done.settled:
+        lines.append("What is owed goes with the next edition, or now with `digest send DIGEST --owed`.")
+    desk.answer({"edition": number} | desk.plain(done), *lines, as_json=as_json)
+
+
+def _settle(home: Home, number: int, addresses: list[str], arrived: bool, conn: Connection) -> closing.Settled:
+    people = Audience(home.keys, home.settings.site.url)
+    editions.find(conn, number)
+    ids = [_person(conn, number, address) for address in addresses]
+    return closing.settle(conn, number, people, ids or None, arrived=arrived, now=desk.now())
+
+
+def _person(conn: Connection, number: int, address: str) -> int:
+    try:
+        return records.find(conn, address).subscriber_id
+    except NotFound:
+        raise NotFound(
+            f"Nobody is here with the address {address}, so nothing was settled. "
+            f"`digest editions show {number}` shows who is unsure."
+        ) from None
