@@ -158,7 +158,7 @@ def test_all_faults_of_the_settings_are_told_at_once(digest: Digest, example: Pa
     assert (told.code, told.out) == (1, "")
     assert [line.partition(": ")[2] for line in told.err.splitlines()] == [
         "site.time_zone: 'Mars' is no time zone; write one such as America/New_York",
-        "site.color is no setting; docs/reference/settings.md lists those there are",
+        "site.color: is no setting; docs/reference/settings.md lists those there are",
     ]
 
 
