@@ -13,22 +13,25 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
-from digest import config, editions, feeds, items, news, occurrences, publications, schedules
+from digest import config, editions, feeds, items, news, occurrences, publications, review, schedules
 from digest.delivery import closing, ledger, notices, owners, planning, staff_mail
 from digest.delivery.sender import Sender
 from digest.delivery.transports import base
 from digest.delivery.transports.base import Transport
 from digest.editions import Edition, Run
-from digest.errors import Refused
+from digest.errors import Busy, Refused, Stale
 from digest.home import Home, open_home
 from digest.publications import Digest, Series
 from subscribers import members
@@ -38,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 IDLE = timedelta(seconds=5)  # how often a resident clock looks for what other processes asked for
 SOON = timedelta(minutes=2)  # `until_idle` waits this long for the next thing to do
+PASSING = (Busy, Stale, SQLAlchemyError, OSError)  # failures of the surroundings, not of an edition: tried again
 
 Clock = Callable[[], datetime]
 
@@ -84,22 +88,55 @@ def open_office(home: Home, *, clock: Clock = utc_now, transport: Transport | No
 
 
 def one_pass(office: Office) -> None:
-    """Everything that is due now, in order; what cannot be done yet stays for the next pass."""
-    publish_due(office)
-    compile_due(office)
+    """Everything that is due now, in order; what cannot be done yet stays for the next pass.
+
+    What fails keeps nothing else from being done; the first failure is raised at the end.
+    """
+    failures: list[Exception] = []
+    with _ending_gently(office):
+        for step in (publish_due, compile_due, send_notices, carry_all_on, send_notices, tidy):
+            try:
+                step(office)
+            except Exception as error:
+                log.exception("step failed", step=step.__name__)
+                failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def send_notices(office: Office) -> None:
+    """Mails about one affair that are due."""
     notices.deliver_due(office.home.db, office.transport, clock=office.clock, owner=office.owner)
+
+
+def carry_all_on(office: Office) -> None:
+    """Works on each edition under way; one that cannot be worked on stops and says so, and the others go on."""
+    failures: list[Exception] = []
     for edition in under_way(office):
-        carry_on(office, edition)
-    notices.deliver_due(office.home.db, office.transport, clock=office.clock, owner=office.owner)
-    tidy(office)
+        try:
+            carry_on(office, edition)
+        except Exception as error:
+            log.exception("edition failed", edition=edition.id)
+            failures.append(error)
+            if not isinstance(error, PASSING):
+                office.home.db.run(partial(_halt, office, edition))
+    if failures:
+        raise failures[0]
+
+
+def _halt(office: Office, edition: Edition, conn: Connection) -> None:
+    now, why = office.clock(), "The program failed at it; the log of the program says how."
+    with suppress(Refused):  # it has ended meanwhile
+        staff_mail.stopped(office.home, conn, review.pause(conn, edition.id, why=why, now=now), now)
 
 
 def publish_due(office: Office) -> None:
     """Items whose moment has come become news; people whose pause is over get mail again."""
     now = office.clock()
-    for slug in office.home.db.run(partial(items.publish_due, now=now)):
+    for slug in office.home.db.run(partial(review.publish_due, now=now)):
         log.info("item published", item=slug)
-    office.home.db.run(partial(members.wake_due, now=now))
+    while office.home.db.run(partial(members.wake_due, now=now)):
+        pass
 
 
 def compile_due(office: Office) -> None:
@@ -179,6 +216,11 @@ def _dispatch(office: Office, slug: str, cadence: str, owed: bool, conn: Connect
 
 def see_through(office: Office, number: int) -> Edition:
     """Works on one edition until it has ended or nothing can be done about it within two minutes."""
+    with _ending_gently(office):
+        return _see_through(office, number)
+
+
+def _see_through(office: Office, number: int) -> Edition:
     while True:
         with office.home.db.reading() as conn:
             edition = editions.find(conn, number)
@@ -186,10 +228,8 @@ def see_through(office: Office, number: int) -> Edition:
             return edition
         carry_on(office, edition)
         with office.home.db.reading() as conn:
-            edition, wake = editions.find(conn, number), ledger.next_due(conn)
-        if edition.state in editions.ENDED:
-            return edition
-        if not _sleep_until(office, wake):
+            edition, wake = editions.find(conn, number), ledger.next_due(conn, number)
+        if edition.state in editions.ENDED or not _sleep_until(office, wake):
             return edition
 
 
@@ -202,10 +242,33 @@ def until_idle(office: Office) -> datetime | None:
             return wake
 
 
+@contextmanager
+def _ending_gently(office: Office) -> Iterator[None]:
+    """SIGTERM and Ctrl-C let the sender end what is under way, so that nothing is unsure; a second one ends at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def end(*_: object) -> None:
+        office.sender.stop()
+        restore()
+
+    before.update({number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)})
+    try:
+        yield
+    finally:
+        restore()
+
+
 def _sleep_until(office: Office, wake: datetime | None) -> bool:
-    """Waits for a moment that is near; False when it is far, or when there is none."""
+    """Waits for a moment that is near; False when it is far, when there is none, or after a stop."""
     now = office.clock()
-    if wake is None or wake > now + SOON:
+    if wake is None or wake > now + SOON or office.sender.stops_at is not None:
         return False
     time.sleep(max(0.05, min((wake - now).total_seconds(), 1.0)))
     return True
@@ -259,8 +322,15 @@ def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
 
 
 def _next_wake(office: Office) -> datetime:
-    """The real time of the next pass: what falls due, or a look after a few seconds for what others asked for."""
-    due = next_moment(office)
+    """The real time of the next pass: what falls due, or a look after a few seconds for what others asked for.
+
+    A database that cannot be asked does not end the clock.
+    """
+    try:
+        due = next_moment(office)
+    except Exception:
+        log.exception("what is due cannot be read; a look after a few seconds")
+        due = None
     wait = IDLE if due is None else max(timedelta(milliseconds=50), min(due - office.clock(), IDLE))
     return utc_now() + wait
 

@@ -82,7 +82,7 @@ COLUMNS = [t.c[name] for name in Edition.__dataclass_fields__]
 
 # Built once: senders read their edition in every commit.
 _FIND = sa.select(*COLUMNS).where(t.c.id == sa.bindparam("number"))
-FLAGS = ("state", "paused_at", "question", "as_is", "cancelling")
+FLAGS = ("state", "paused_at", "question", "as_is", "cancelling", "plan_fence")
 _FLAGS = sa.select(*(t.c[name] for name in FLAGS)).where(t.c.id == sa.bindparam("number")).with_for_update(read=True)
 _FLAGS_LOCKED = _FLAGS.with_for_update()
 _FIND_SHARED, _FIND_LOCKED = _FIND.with_for_update(read=True), _FIND.with_for_update()
@@ -165,8 +165,10 @@ def compile(conn: Connection, settings: Settings, digest: Digest, series: Series
         raise Refused(_nothing(verdict, digest))
     edition_id = found.id if found else _insert(conn, digest, series, run)
     if verdict.kind == "skipped":
-        return _skip(conn, edition_id, series, verdict, run.now)
+        _count_skipped(conn, series, verdict)
+        return _end(conn, edition_id, verdict.reason, run.now)
     propose(conn, edition_id, series, contents if verdict.kind == "digest" else [], last, run)
+    _count_skipped(conn, series, verdict)
     if run.ask or series.needs_approval:
         return _to_review(conn, edition_id, run.ask or "This digest is approved before it goes out.")
     return freeze(conn, edition_id, settings, run.now)
@@ -276,7 +278,7 @@ def freeze(conn: Connection, edition_id: int, settings: Settings, now: datetime)
                 cadence=edition.cadence,
                 edition=edition.id,
                 day=edition.starts_at or now,
-                since=_since(conn, edition),
+                since=since(conn, edition.digest_id, edition.cadence, before=edition.id),
             ),
         )
     )
@@ -309,15 +311,13 @@ def snapshot(
     }
 
 
-def _since(conn: Connection, edition: Edition) -> str:
-    """The local day of the series' edition before this one, or nothing."""
-    row = conn.execute(
-        sa.select(t.c.settings)
-        .where(t.c.digest_id == edition.digest_id, t.c.cadence == edition.cadence, t.c.id < edition.id)
-        .where(t.c.plan_done_at.is_not(None), t.c.kind == "digest")
-        .order_by(t.c.id.desc())
-        .limit(1)
-    ).scalar_one_or_none()
+def since(conn: Connection, digest_id: int, cadence: str, *, before: int | None = None) -> str:
+    """The local day (ISO) of the series' latest edition (before one), or nothing."""
+    select = sa.select(t.c.settings).where(t.c.digest_id == digest_id, t.c.cadence == cadence)
+    select = select.where(t.c.plan_done_at.is_not(None), t.c.kind == "digest")
+    if before is not None:
+        select = select.where(t.c.id < before)
+    row = conn.execute(select.order_by(t.c.id.desc()).limit(1)).scalar_one_or_none()
     return str(row["date"]) if row else ""
 
 
@@ -333,14 +333,12 @@ def _next_number(conn: Connection, edition: Edition) -> int:
     )
 
 
-def _series_update(conn: Connection, edition: Edition, **values: Any) -> None:
+def _series_update(conn: Connection, of: Edition | Series, **values: Any) -> None:
     s = tables.series
-    conn.execute(
-        sa.update(s).where(s.c.digest_id == edition.digest_id, s.c.cadence == edition.cadence).values(**values)
-    )
+    conn.execute(sa.update(s).where(s.c.digest_id == of.digest_id, s.c.cadence == of.cadence).values(**values))
 
 
-def _insert(conn: Connection, digest: Digest, series: Series, run: Run) -> int:
+def _insert(conn: Connection, digest: Digest, series: Series, run: Run, *, state: str = DRAFT) -> int:
     result = conn.execute(
         sa.insert(t)
         .values(
@@ -348,7 +346,7 @@ def _insert(conn: Connection, digest: Digest, series: Series, run: Run) -> int:
             kind="digest",
             digest_id=digest.id,
             cadence=series.cadence,
-            state=DRAFT,
+            state=state,
             mark_from=series.mark,
             last=series.mark,
             mark_to=series.mark,
@@ -360,11 +358,10 @@ def _insert(conn: Connection, digest: Digest, series: Series, run: Run) -> int:
     return int(result.scalar_one())
 
 
-def _skip(conn: Connection, edition_id: int, series: Series, verdict: sharing.Verdict, now: datetime) -> Edition:
-    edition = _end(conn, edition_id, verdict.reason, now)
+def _count_skipped(conn: Connection, series: Series, verdict: sharing.Verdict) -> None:
+    """A run for want of the fewest is one of those after which what is new goes out all the same."""
     if verdict.for_want:
-        _series_update(conn, edition, skipped_runs=series.skipped_runs + 1)
-    return edition
+        _series_update(conn, series, skipped_runs=series.skipped_runs + 1)
 
 
 def _end(conn: Connection, edition_id: int, reason: str, now: datetime) -> Edition:
@@ -374,7 +371,7 @@ def _end(conn: Connection, edition_id: int, reason: str, now: datetime) -> Editi
 
 def skip_run(conn: Connection, digest: Digest, series: Series, run: Run, reason: str) -> Edition:
     """A run that is not to happen: recorded as skipped, its entries wait. An open edition is left alone."""
-    return _end(conn, _insert(conn, digest, series, run), reason, run.now)
+    return _end(conn, _insert(conn, digest, series, run, state=SKIPPED), reason, run.now)
 
 
 def _to_review(conn: Connection, edition_id: int, reason: str) -> Edition:

@@ -1,7 +1,7 @@
 """What the next edition would be, compiled without freezing anything, and checked for what would embarrass us.
 
-Promises: the same shell, entries, order and bytes as the real edition would have today; links in it are samples that
-do nothing. Refuses: to preview when nothing waits, naming what would change that.
+Promises: the shell, entries and order that the real edition would have today. Its personal links, and the link to its
+page, are samples that do nothing. Refuses: to preview when nothing waits, naming what would change that.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ def make(conn: Connection, home: Home, slug: str, *, now: datetime) -> Preview:
 
 
 def _shell(conn: Connection, home: Home, digest: Digest, cadence: str, now: datetime) -> render.Shell:
-    plain = editions.snapshot(home.settings, digest, cadence=cadence, edition=0, day=now, since="")
+    since = editions.since(conn, digest.id, cadence)
+    plain = editions.snapshot(home.settings, digest, cadence=cadence, edition=0, day=now, since=since)
     return render.Shell.from_json(plain)
 
 

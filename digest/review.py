@@ -13,7 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import db, editions, items, news, tables
+from digest import config, db, editions, items, news, tables
 from digest.config import Settings
 from digest.editions import DRAFT, ENDED, FROZEN, REVIEW, SENDING, Edition, Run
 from digest.errors import Refused
@@ -25,13 +25,17 @@ def approve(conn: Connection, number: int, settings: Settings, *, by: str, now: 
     """Approves exactly what was proposed, and freezes it; True beside it when it is approved.
 
     When an item in it changed or was withdrawn meanwhile, the edition is proposed anew and must be looked at again.
+    Raises Refused when it is not in review, or while the settings are not fit for sending.
     """
     last = news.counter(conn)
+    edition = editions.find(conn, number)
+    series = editions.lock_series(conn, edition.digest_id, edition.cadence)
     edition = editions.find(conn, number, lock=True)
     if edition.state != REVIEW:
         raise Refused(f"Edition {number} is {edition.shown_state}; only an edition in review is approved.")
+    if faults := config.sending_faults(settings):
+        raise Refused(" ".join(faults))
     if edition.content_hash != _hash_now(conn, edition):
-        series = editions.lock_series(conn, edition.digest_id, edition.cadence)
         contents = editions.collect(conn, edition.digest_id, series, last)
         run = Run(now=now, starts_at=edition.starts_at or now, by_hand=edition.by_hand)
         editions.propose(conn, edition.id, series, contents, last, run)
@@ -137,7 +141,14 @@ def answer(conn: Connection, number: int, *, as_is: bool) -> Edition:
         raise Refused(f"Edition {number} is {edition.shown_state}; nothing in it was withdrawn.")
     if not as_is:
         drop_withdrawn(conn, number)
+        _tell_whoever_works(conn, number)
     return answered(conn, number, as_is=as_is)
+
+
+def _tell_whoever_works(conn: Connection, number: int) -> None:
+    """Whoever plans or sends with the contents as they were stops at the next commit and reads them anew."""
+    begun = sa.update(t).where(t.c.id == number, t.c.plan_fence > 0)
+    conn.execute(begun.values(plan_fence=t.c.plan_fence + 1, plan_until=0))
 
 
 def drop_withdrawn(conn: Connection, number: int) -> None:
@@ -171,10 +182,23 @@ def publish_item(
 ) -> int:
     """Publishes an item, and returns how many entries that wrote; coming back answers the editions that asked."""
     news = items.publish(conn, slug, now=now, at=at, known=known, zone=zone)
+    _answer_who_asked(conn, slug)
+    return news
+
+
+def publish_due(conn: Connection, now: datetime) -> list[str]:
+    """Publishes the scheduled items whose moment has come, as `publish_item` does one; their slugs."""
+    slugs = items.publish_due(conn, now)
+    for slug in slugs:
+        _answer_who_asked(conn, slug)
+    return slugs
+
+
+def _answer_who_asked(conn: Connection, slug: str) -> None:
+    """Editions that asked about the item go on as they are, unless something else in them is withdrawn."""
     for edition in _holding(conn, items.find(conn, slug).id):
         if edition.question and not _withdrawn_inside(conn, edition.id):
             answered(conn, edition.id, as_is=True)
-    return news
 
 
 def _holding(conn: Connection, item_id: int) -> list[Edition]:
@@ -197,16 +221,21 @@ def _holding(conn: Connection, item_id: int) -> list[Edition]:
 
 
 def _withdrawn_inside(conn: Connection, edition_id: int) -> bool:
-    e, log, i = edition_entries, tables.publication_log, tables.items
-    return bool(
-        conn.scalar(
-            sa.select(sa.func.count())
-            .select_from(e)
-            .join(log, log.c.sequence == e.c.sequence)
-            .join(i, i.c.id == log.c.item_id)
-            .where(e.c.edition_id == edition_id, i.c.state != "published")
-        )
+    """Whether its contents, or a row that is still planned, hold an item that is withdrawn."""
+    e, log, i, d, ve = edition_entries, tables.publication_log, tables.items, tables.deliveries, variant_entries
+    in_rows = (
+        sa.select(ve.c.sequence)
+        .join(d, sa.and_(d.c.edition_id == ve.c.edition_id, d.c.variant_n == ve.c.variant_n))
+        .where(ve.c.edition_id == edition_id, d.c.state == State.PLANNED)
     )
+    inside = sa.union(sa.select(e.c.sequence).where(e.c.edition_id == edition_id), in_rows).subquery()
+    gone = (
+        sa.select(log.c.sequence)
+        .join(inside, inside.c.sequence == log.c.sequence)
+        .join(i, i.c.id == log.c.item_id)
+        .where(i.c.state != "published")
+    )
+    return conn.scalar(gone.limit(1)) is not None
 
 
 # --- holding back ----------------------------------------------------------------------------------------------
@@ -231,7 +260,7 @@ def hold_back(conn: Connection, slug: str, digest_id: int, cadence: str, *, why:
 
 def release(conn: Connection, slug: str, digest_id: int, cadence: str, *, now: datetime) -> None:
     """Lets an item go that was held back; when its turn has passed meanwhile it becomes news again."""
-    news.counter(conn)
+    news.lock(conn)  # not the counter first and this later: two who share it would wait for each other
     item = items.find(conn, slug)
     series = editions.lock_series(conn, digest_id, cadence)
     held = editions.held_back(conn, digest_id, cadence)

@@ -22,7 +22,7 @@ class Verdict:
 
     kind: str  # digest, carries, skipped
     reason: str = ""
-    for_want: bool = False  # skipped because there are fewer than the fewest
+    for_want: bool = False  # what is new waits because it is fewer than the fewest
 
 
 def decide(*, news: int, carries: bool, fewest: int, skipped_runs: int, by_hand: bool, owed: bool) -> Verdict:
@@ -31,7 +31,7 @@ def decide(*, news: int, carries: bool, fewest: int, skipped_runs: int, by_hand:
     if news and enough and not owed:
         return Verdict("digest")
     if carries:
-        return Verdict("carries")
+        return Verdict("carries", for_want=bool(news) and not enough)
     if owed:
         return Verdict("skipped", "Nothing is owed to anyone.")
     if not news:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from babel import Locale
 from babel.dates import format_date
 from sqlalchemy import Connection
 from sqlalchemy.ext.compiler import compiles
@@ -147,9 +148,9 @@ class Audience:
 
     def refuse(self, conn: Connection, subscriber_id: int, reason: str, now: datetime) -> None:
         """The address does not exist: nothing more is sent there."""
-        email = conn.scalar(sa.select(subscribers.c.email).where(subscribers.c.id == subscriber_id))
-        if email is not None:
-            suppression.add(conn, self._keyring, email, reason=reason, now=now, by="mail server")
+        theirs = conn.scalar(sa.select(subscribers.c.email_hash).where(subscribers.c.id == subscriber_id))
+        if theirs is not None:
+            suppression.add_hash(conn, theirs, reason=reason, now=now, by="mail server")
 
 
 def _eligible(conn: Connection, edition: Edition) -> sa.Select[Any]:
@@ -225,4 +226,4 @@ _REVISIONS_LOCKED = _REVISIONS.order_by(subscriptions.c.subscriber_id).with_for_
 
 @lru_cache(maxsize=4096)
 def _in_words(day: int, language: str) -> str:
-    return format_date(date.fromordinal(FIRST_DAY + day), format="long", locale=language)
+    return format_date(date.fromordinal(FIRST_DAY + day), format="long", locale=Locale.parse(language, sep="-"))

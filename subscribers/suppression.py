@@ -77,7 +77,11 @@ def add(conn: Connection, keyring: Keyring, email: str, *, reason: str, now: dat
     """Never mail this address again; False when it stands already for a reason as grave."""
     if reason not in REASONS:
         raise BadInput("reason", f"{reason!r} is no reason.", f"Choose one of {', '.join(REASONS)}.")
-    email_hash = address_hash(keyring, email)
+    return add_hash(conn, address_hash(keyring, email), reason=reason, now=now, by=by)
+
+
+def add_hash(conn: Connection, email_hash: bytes, *, reason: str, now: datetime, by: str) -> bool:
+    """`add` for an address of which only the hash is at hand, or which is no address at all."""
     row = {"reason": reason, "at": now, "said_by": by}
     new = db.insert_new(conn, suppressions).values(email_hash=email_hash, **row).returning(suppressions.c.email_hash)
     if conn.execute(new).first() is not None:

@@ -39,6 +39,8 @@ def send(
     if wait:
         edition = scheduler.see_through(office, edition.id)
     telling.tell(home, edition.id, as_json=as_json)
+    if wait and edition.shown_state == "paused":
+        raise typer.Exit(1)
 
 
 def run(

@@ -8,6 +8,7 @@ import tomllib
 from functools import partial
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from sqlalchemy import Connection
@@ -23,6 +24,7 @@ from subscribers import sheets, transfer
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FIRST = "weekly"
+SENDER = "digest@localhost.localdomain"  # a home of this machine alone
 
 _TEMPLATE = """\
 # The settings of this installation. docs/reference/settings.md explains every one.
@@ -130,9 +132,16 @@ def _ensure_digest(site: config.Site, conn: Connection) -> None:
         now=desk.now(),
         zone=site.time_zone,
         from_name=site.name,
-        from_address=site.staff_to or "digest@localhost.localdomain",
+        from_address=_sender(site),
         languages=site.languages,
     )
+
+
+def _sender(site: config.Site) -> str:
+    """The address that mails come from until staff set one: digest@ at the staff's domain, or at the site's host."""
+    domain = site.staff_to.rpartition("@")[2] or urlsplit(site.url).hostname or ""
+    known = site.staff_to or not config.is_loopback(site.url)
+    return f"digest@{domain}" if known else SENDER
 
 
 def load_example(home: Home) -> list[str]:

@@ -1,8 +1,9 @@
 """What each reader of an edition gets, when and until when: readers in, groups of equal due time and variant out.
 
 Promises: one list for all readers with the same choices, start, debts and language, computed once; a reader's hour is
-the first at or after the edition's start, and never before it was frozen; the deadline is twelve hours later and
-never after the reader's next run. States the `Audience` that the people's side fulfils. Writes nothing but variants.
+the first at or after the edition's start, and never before planning began; the deadline is twelve hours later and not
+after the reader's next run, but an hour is left at the least (a run that comes sooner finds nothing new). States the
+`Audience` that the people's side fulfils. Writes nothing but variants.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from digest.editions import Edition
 from digest.tables import State, deliveries, variant_entries
 
 DEADLINE = timedelta(hours=12)
+LEAST = timedelta(hours=1)  # enough for three tries of a delivery that is put off
 LIVE = (State.PLANNED, State.TRYING, State.ACCEPTED, State.UNSURE)
 
 
@@ -91,6 +93,7 @@ class Allotment:
     languages: tuple[str, ...]
     again: Mapping[int, int]  # entries that may come again -> from which sequence on a reader counts as having it
     gate: Callable[[Connection], None]  # raises Stale when the plan is no longer this process's
+    now: datetime  # when planning began: a run that came before it has adopted the edition
     _schedule: schedules.Schedule | None
     _shares: dict[tuple[object, ...], tuple[int, tuple[int, ...] | None]] = field(default_factory=dict)
     _dues: dict[int, tuple[datetime, datetime]] = field(default_factory=dict)
@@ -137,14 +140,14 @@ class Allotment:
     def _due(self, slot_id: int) -> tuple[datetime, datetime]:
         """When readers with this hour and zone get it, and until when it may be tried."""
         edition = self.edition
-        starts, frozen = edition.starts_at or edition.created_at, edition.frozen_at or edition.created_at
+        starts = edition.starts_at or edition.created_at
         with self.db.reading() as conn:
             hour, zone = self.audience.slot(conn, slot_id)
-        due = starts if edition.by_hand else max(schedules.due_for(starts, hour, zone), frozen)
+        due = max(starts if edition.by_hand else schedules.due_for(starts, hour, zone), self.now)
         deadline = due + DEADLINE
         if self._schedule is not None:
-            following = schedules.next_occurrence(self._schedule, starts)
-            deadline = min(deadline, max(schedules.due_for(following.at, hour, zone), due + timedelta(minutes=1)))
+            following = schedules.next_occurrence(self._schedule, max(starts, self.now))
+            deadline = min(deadline, max(schedules.due_for(following.at, hour, zone), due + LEAST))
         self._dues[slot_id] = (due, deadline)
         return due, deadline
 
@@ -170,7 +173,13 @@ class Allotment:
 
 
 def prepare(
-    conn: Connection, db: Database, edition: Edition, audience: Audience, gate: Callable[[Connection], None]
+    conn: Connection,
+    db: Database,
+    edition: Edition,
+    audience: Audience,
+    gate: Callable[[Connection], None],
+    *,
+    now: datetime,
 ) -> Allotment:
     """Reads all that sharing out needs to know of the edition."""
     series = publications.one_series(conn, edition.digest_id, edition.cadence)
@@ -193,6 +202,7 @@ def prepare(
         languages=digest.languages,
         again=_coming_again(conn),
         gate=gate,
+        now=now,
         _schedule=editions.schedule(series, digest.zone),
     )
 

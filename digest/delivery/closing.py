@@ -36,14 +36,14 @@ OWED_SKIPPED = ("paused", "cancelled")
 def close(db: Database, edition_id: int, audience: Audience, *, now: datetime) -> bool:
     """Closes an edition of which nothing is left to go; what is owed goes back first, some readers at a time."""
     while True:
-        left, given = db.run(partial(_give_back_some, edition_id, audience, now), bulk=True)
+        left, given = db.run(partial(_give_back_some, edition_id, audience), bulk=True)
         if left:
             return False
-        if not given:
-            return db.run(partial(_close, edition_id, now))
+        if not given and db.run(partial(_close, edition_id, now)):
+            return True
 
 
-def _give_back_some(edition_id: int, audience: Audience, now: datetime, conn: Connection) -> tuple[bool, int]:
+def _give_back_some(edition_id: int, audience: Audience, conn: Connection) -> tuple[bool, int]:
     edition = editions.find(conn, edition_id)
     if not _may_close(conn, edition):
         return True, 0
@@ -67,7 +67,11 @@ def _owed(edition_id: int) -> sa.ColumnElement[bool]:
 def give_back(
     conn: Connection, edition: Edition, audience: Audience, which: sa.ColumnElement[bool], *, limit: int | None = None
 ) -> int:
-    """Files the entries of these rows as owed again and notes it in the rows; returns how many rows there were."""
+    """Files the entries of these rows as owed again and notes it in the rows; returns how many rows there were.
+
+    The rows are read when the people are held: whoever gave them back before has noted it by then.
+    """
+    audience.hold(conn, edition.digest_id)
     rows = conn.execute(sa.select(deliveries.c.subscriber_id, deliveries.c.variant_n).where(which).limit(limit)).all()
     if not rows:
         return 0
@@ -89,8 +93,10 @@ def give_back(
 
 
 def _close(edition_id: int, now: datetime, conn: Connection) -> bool:
+    """False when it is not (or no longer) to be closed, or when a row turned failed since what is owed went back."""
     edition = editions.find(conn, edition_id, lock=True)
-    if not _may_close(conn, edition):
+    owing = conn.scalar(sa.select(deliveries.c.subscriber_id).where(_owed(edition_id)).limit(1))
+    if owing is not None or not _may_close(conn, edition):
         return False
     state = editions.CANCELLED if edition.cancelling else editions.SENT
     conn.execute(
@@ -118,6 +124,9 @@ def cancel(db: Database, number: int, audience: Audience, *, drop: bool, now: da
 def finish_cancel(db: Database, edition: Edition, audience: Audience, *, now: datetime) -> bool:
     """Carries out a cancel that was said: again after a kill, until the edition is closed."""
     while db.run(partial(_cancel_batch, edition.id, edition, now), bulk=True):
+        pass
+    code = ledger.cancel_code(edition.cancelling or "later")
+    while db.run(partial(ledger.take_over, edition_id=edition.id, code=code, now=now), bulk=True):
         pass
     return close(db, edition.id, audience, now=now)
 

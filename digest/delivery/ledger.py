@@ -149,6 +149,7 @@ def _free_dead(conn: Connection, edition_id: int) -> None:
         sa.select(batches.c.n, batches.c.lease_owner, batches.c.fence)
         .where(batches.c.edition_id == edition_id, sa.text("batches.state < 2"), batches.c.state == LEASED)
         .where(batches.c.lease_until > 0)
+        .order_by(batches.c.n)
     ).all()
     for row in held:
         if owners.is_gone(row.lease_owner):
@@ -345,6 +346,21 @@ def expire(conn: Connection, edition_id: int, *, owner: str, now: datetime) -> b
     return True
 
 
+def take_over(conn: Connection, edition_id: int, *, code: str, now: datetime) -> bool:
+    """Ends one batch of a cancelled edition that nobody holds any more, as its dead holder would have; False if none.
+
+    What was under way is put right first; what is planned again by that is skipped with `code`.
+    """
+    editions.find(conn, edition_id, share=True)
+    left = _claim(conn, edition_id, owners.me())
+    if left is None:
+        return False
+    recover(conn, edition_id, left.n)
+    skip_planned(conn, edition_id, left.n, State.SKIPPED, code, now)
+    release(conn, left)
+    return True
+
+
 def skip_planned(conn: Connection, edition_id: int, n: int, state: State, code: str, now: datetime) -> int:
     """Ends the planned rows of one batch as skipped or failed, counted; returns how many. The batch is held."""
     planned = (*of_batch(edition_id, n), deliveries.c.state == State.PLANNED)
@@ -363,12 +379,15 @@ def close_if_done(conn: Connection, edition_id: int, n: int) -> None:
     )
 
 
-def next_due(conn: Connection) -> datetime | None:
-    """When the next batch of any edition under way falls due."""
-    soonest: datetime | None = conn.scalar(
-        sa.select(sa.func.min(batches.c.due_at))
-        .join(editions_table, editions_table.c.id == batches.c.edition_id)
-        .where(editions_table.c.state == editions.SENDING, editions_table.c.paused_at.is_(None))
-        .where(editions_table.c.cancelling.is_(None), sa.text("batches.state < 2"))
-    )
-    return soonest
+def next_due(conn: Connection, edition_id: int | None = None) -> datetime | None:
+    """When the next batch of an edition under way (of any, unless one is named) falls due, or its plan.
+
+    What another process is at is due, too: it may die at it.
+    """
+    e = editions_table
+    of_one = sa.true() if edition_id is None else e.c.id == edition_id
+    waiting = (of_one, e.c.paused_at.is_(None))
+    batch = sa.select(sa.func.min(batches.c.due_at)).join(e, e.c.id == batches.c.edition_id)
+    of_batches = conn.scalar(batch.where(*waiting, e.c.state == editions.SENDING, sa.text("batches.state < 2")))
+    of_plans = conn.scalar(sa.select(sa.func.min(e.c.starts_at)).where(*waiting, e.c.state == editions.FROZEN))
+    return min(filter(None, (of_batches, of_plans)), default=None)

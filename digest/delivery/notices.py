@@ -135,23 +135,24 @@ def _take(transport: Transport, now: datetime, owner: str, conn: Connection) -> 
 def _recover(conn: Connection, now: datetime) -> None:
     """Notices under way whose holder is gone: planned again when their transport is repeatable, else unsure."""
     left = conn.execute(
-        sa.select(t.c.id, t.c.lease_owner, t.c.repeatable, (t.c.lease_until < now_micros()).label("over")).where(
-            sa.text("notices.state < 2"), t.c.state == State.TRYING
-        )
+        sa.select(
+            t.c.id, t.c.fence, t.c.lease_owner, t.c.repeatable, (t.c.lease_until < now_micros()).label("over")
+        ).where(sa.text("notices.state < 2"), t.c.state == State.TRYING)
     ).all()
     for row in left:
         if row.over or owners.is_gone(row.lease_owner):
             again = {"state": State.PLANNED, "lease_until": 0}
             unsure = {"state": State.UNSURE, "lease_until": 0, "message": None, "address": None}
             change = again if row.repeatable else unsure
-            conn.execute(sa.update(t).where(t.c.id == row.id, t.c.state == State.TRYING).values(change))
+            same = (t.c.id == row.id, t.c.fence == row.fence, t.c.state == State.TRYING)  # not taken again meanwhile
+            conn.execute(sa.update(t).where(*same).values(change))
 
 
 def _hand_over(transport: Transport, held: _Held) -> Receipt:
-    transport.begin(Group([0], _Whole(held.uid, held.data), [Recipient(0, held.address, "", {})]))
-    for _, receipt in transport.outcomes(TOGETHER_SECONDS):
-        return receipt
-    return Receipt(Answer.UNSURE, "no answer")
+    ticket = -held.id  # deliveries are handed over under positive numbers
+    transport.begin(Group([ticket], _Whole(held.uid, held.data), [Recipient(0, held.address, "", {})]))
+    told = (receipt for number, receipt in transport.outcomes(TOGETHER_SECONDS) if number == ticket)
+    return next(told, Receipt(Answer.UNSURE, "no answer"))
 
 
 def _record(held: _Held, receipt: Receipt, now: datetime, conn: Connection) -> None:

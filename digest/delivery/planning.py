@@ -26,7 +26,7 @@ from digest.tables import State, batches
 from digest.tables import editions as t
 
 BLOCK = 50_000  # subscriber ids read at a time
-CHUNK = 2_000  # rows written in one transaction
+CHUNK = 1_000  # rows written in one transaction: other writers wait that long
 BATCH = 1_000  # rows of one batch at most
 
 
@@ -46,7 +46,7 @@ def plan(db: Database, edition_id: int, audience: Audience, *, now: datetime, ow
         return False
     with db.reading() as conn:
         edition = editions.find(conn, edition_id)
-        sharing_out = allotment.prepare(conn, db, edition, audience, partial(_gate, edition, fence))
+        sharing_out = allotment.prepare(conn, db, edition, audience, partial(_gate, edition, fence), now=now)
     try:
         while True:
             with db.reading() as conn:

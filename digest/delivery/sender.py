@@ -8,6 +8,7 @@ more, waits for answers, and plans again what was certainly not handed over. Ref
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ SAFE = ledger.LEASE.total_seconds() / 2  # a hand-over begins only this long aft
 BUSY_TRIES = 5  # times 10 seconds that a commit waits for the database
 STOP_WITHIN = 20.0  # seconds that answers may still take after a stop
 KEPT_BODIES = 256  # compiled variants kept at hand
+
+_tickets = itertools.count(1)  # one name for each hand-over of this process, so that no answer is taken for another's
 
 
 class People(Audience, AddressBook, Protocol):
@@ -92,7 +95,8 @@ class Sender:
     def _lease(self, edition_id: int, conn: Connection) -> tuple[Lease, Edition] | None:
         """The next batch; before its first mark, what was withdrawn leaves its rows.
 
-        Once is enough: a withdrawal pauses the edition, and whoever goes on after the answer leases anew.
+        Once is enough: a withdrawal pauses the edition, and the answer raises its fence; who holds a batch then marks
+        nothing more of it and leases anew.
         """
         held = ledger.lease(conn, edition_id, owner=self._owner, now=self._clock())
         if held is None:
@@ -108,20 +112,23 @@ class Sender:
         known: Sequence[Outcome],
         unbegun: Sequence[Marked],
         under_way: int,
+        trouble: str,
         conn: Connection,
     ) -> _Step:
         """One transaction of a holder: gate, record, mark more; the batch is let go when nothing is left to do."""
         now = self._clock()
         moves = any(o.receipt.answer in (Answer.TRANSIENT, Answer.RELAY) for o in known)
-        edition = editions.refreshed(conn, edition, lock=moves)
+        answered = edition.plan_fence
+        edition = editions.refreshed(conn, edition, lock=moves or bool(trouble))
         ledger.gate(conn, held)
         outcomes.record(conn, held, edition, self._people, known, now=now)
         outcomes.hand_back(conn, held, edition, unbegun, now=now)
-        refusal = next((o.receipt for o in known if o.receipt.answer is Answer.RELAY), None)
-        if refusal is not None:
-            self._pause(conn, edition, refusal, now)
+        trouble = trouble or next((_refusal(o.receipt) for o in known if o.receipt.answer is Answer.RELAY), "")
+        if trouble:
+            self._pause(conn, edition, trouble, now)
         marked: list[Marked] = []
-        if refusal is None and self._stopping is None and now < held.deadline and _goes_on(edition):
+        goes_on = _goes_on(edition) and edition.plan_fence == answered and now < held.deadline
+        if goes_on and not trouble and self._stopping is None:
             marked = self._mark(conn, held, edition, self._window - under_way, now)
         if not marked and not under_way:
             ledger.release(conn, held)
@@ -134,11 +141,10 @@ class Sender:
             conn, held, edition, book, room=room, transport=carrier.name, repeatable=carrier.repeatable, now=now
         )
 
-    def _pause(self, conn: Connection, edition: Edition, refusal: Receipt, now: datetime) -> None:
-        """The transport refuses everyone: the edition stops, keeps its place, says why, and staff are told."""
+    def _pause(self, conn: Connection, edition: Edition, why: str, now: datetime) -> None:
+        """What failed would fail for everyone: the edition stops, keeps its place, says why, and staff are told."""
         if edition.paused_at is not None:
             return
-        why = " ".join(filter(None, ("The mail server refuses everyone.", refusal.code, refusal.text)))[:500]
         change = sa.update(tables.editions).where(tables.editions.c.id == edition.id)
         conn.execute(change.values(paused_at=now, paused_why=why))
         self._stopped(conn, editions.find(conn, edition.id), now)
@@ -171,6 +177,7 @@ class Sender:
 
     def contradict(self, held: Lease, known: Sequence[Outcome], conn: Connection) -> None:
         """After the lease was lost: what is known all the same settles the rows that are unsure now."""
+        self._people.hold(conn, editions.find(conn, held.edition_id).digest_id)
         edition = editions.find(conn, held.edition_id, lock=True)
         failed = outcomes.contradict(conn, held, known, now=self._clock())
         if failed and edition.state in editions.ENDED:
@@ -191,25 +198,32 @@ class _Batch:
 
     def __init__(self, sender: Sender, held: Lease, edition: Edition) -> None:
         self._sender, self._held, self._transport = sender, held, sender.transport
-        self._edition = edition
+        self._edition = edition  # as it was when the batch was leased
         self._under_way: dict[int, Marked] = {}  # begun, without an outcome yet
         self._unbegun: list[Marked] = []  # marked, certainly not handed over
         self._known: list[Outcome] = []
+        self._trouble = ""  # why nothing can be handed over to anyone
         self._recalled = False
 
     def work(self) -> None:
-        """Until nothing of the batch is left for this sender; a lost lease ends it at once."""
+        """Until nothing of the batch is left for this sender; a lost lease ends it at once.
+
+        However it ends, the transport keeps nothing of it: what it held would go out under the next batch's lease.
+        """
         try:
             while self._step():
                 pass
         except Stale:
+            self._let_go()
             self._sender.db.run(partial(self._sender.contradict, self._held, self._known))
+        except BaseException:
+            self._let_go()
+            raise
 
     def _step(self) -> bool:
         """Commit, hand over, collect; False when the batch was let go."""
         renewed = time.monotonic()
         step = self._commit()
-        self._edition = step.edition
         self._known, self._unbegun = [], list(step.marked)
         if not step.marked and not self._under_way:
             return False
@@ -218,14 +232,16 @@ class _Batch:
             self._collect(until=min(time.monotonic() + COMMIT_EVERY, renewed + SAFE))
         except Exception:
             log.exception("transport failed", edition=self._held.edition_id, batch=self._held.n)
-            self._give_up("The transport failed; the log of the program says how.")
+            self._give_up()
+            self._trouble = "The transport failed; the log of the program says how."
         if self._sender.stops_at is not None:
             self._wind_up(self._sender.stops_at)
         return True
 
     def _commit(self) -> _Step:
         """A database that is busy is asked again: what is known must not be forgotten."""
-        work = partial(self._sender.commit, self._held, self._edition, self._known, self._unbegun, len(self._under_way))
+        waiting = (self._known, self._unbegun, len(self._under_way), self._trouble)
+        work = partial(self._sender.commit, self._held, self._edition, *waiting)
         for _ in range(BUSY_TRIES):
             with suppress(Busy):
                 return self._sender.db.run(work, bulk=True)
@@ -238,14 +254,16 @@ class _Batch:
             same = [row for row in rows[: self._transport.group] if row.variant_n == rows[0].variant_n]
             body = self._sender.body(edition, same[0].variant_n)
             del rows[: len(same)]
-            self._under_way.update((row.pos, row) for row in same)
-            self._transport.begin(Group([row.pos for row in same], body, [row.recipient for row in same]))
+            tickets = [next(_tickets) for _ in same]
+            self._under_way.update(zip(tickets, same, strict=True))
+            self._transport.begin(Group(tickets, body, [row.recipient for row in same]))
 
     def _collect(self, *, until: float) -> None:
         """Takes outcomes until all are known or it is time to commit."""
         while self._under_way and time.monotonic() < until:
-            for position, receipt in self._transport.outcomes(until - time.monotonic()):
-                self._known.append(Outcome(self._under_way.pop(position), receipt))
+            for ticket, receipt in self._transport.outcomes(until - time.monotonic()):
+                if ticket in self._under_way:  # else: of a batch that was given up, told too late
+                    self._known.append(Outcome(self._under_way.pop(ticket), receipt))
                 if time.monotonic() > until:
                     break
 
@@ -253,24 +271,32 @@ class _Batch:
         """After a stop: what was not handed over goes back; what has no answer in time is unsure."""
         if not self._recalled:
             self._recalled = True
-            self._unbegun += [self._under_way.pop(position) for position in self._transport.recall()]
+            self._recall()
         elif time.monotonic() > stops_at:
-            self._give_up("")
+            self._give_up()
 
-    def _give_up(self, why: str) -> None:
-        """No more answers come: rows not handed over go back, the others are unsure if they could double.
+    def _recall(self) -> None:
+        tickets = [ticket for ticket in self._transport.recall() if ticket in self._under_way]
+        self._unbegun += [self._under_way.pop(ticket) for ticket in tickets]
 
-        With `why` the edition pauses: what failed once would fail for everyone.
-        """
-        self._unbegun += [self._under_way.pop(position) for position in self._transport.recall()]
+    def _give_up(self) -> None:
+        """No more answers come: rows not handed over go back, the others are unsure if they could double."""
+        self._recall()
         rows = list(self._under_way.values())
         self._under_way.clear()
         if self._transport.repeatable:
             self._unbegun += rows
         else:
             self._known += [Outcome(row, Receipt(Answer.UNSURE, "no answer")) for row in rows]
-        if why and self._unbegun:
-            self._known.append(Outcome(self._unbegun.pop(), Receipt(Answer.RELAY, text=why)))
+
+    def _let_go(self) -> None:
+        """The batch is no longer ours: what was not handed over never will be by this lease, and that is known."""
+        self._recall()
+        self._known += [Outcome(row, Receipt(Answer.TRANSIENT, "lost")) for row in self._unbegun]
+
+
+def _refusal(receipt: Receipt) -> str:
+    return " ".join(filter(None, ("The mail server refuses everyone.", receipt.code, receipt.text)))[:500]
 
 
 def _goes_on(edition: Edition) -> bool:

@@ -19,6 +19,7 @@ from digest.editions import Edition
 from digest.errors import Refused, Stale
 from digest.tables import State
 from subscribers import suppression
+from subscribers.tables import subscribers
 from tests.stage import KEYS, SETTINGS, Stage
 
 
@@ -413,6 +414,17 @@ def test_an_address_that_does_not_exist_is_never_mailed_again(stage: Stage) -> N
     assert stage.carries() == {}
     stage.publish("y", "a")
     assert stage.send().state == editions.SKIPPED
+
+
+def test_an_address_that_no_mail_can_be_made_for_fails_alone(stage: Stage) -> None:
+    edition = crowd(stage, 3)
+    with stage.db.transaction() as conn:
+        broken = sa.update(subscribers).where(subscribers.c.id == stage.ids["reader1"])
+        conn.execute(broken.values(email="nobody\r\nBcc: all@example.org"))
+    stage.see_through(edition)
+    assert stage.rows(edition)["reader1"] == ("failed", "hard")
+    assert sorted(state for state, _ in stage.rows(edition).values()) == ["accepted", "accepted", "failed"]
+    stage.check_sums()
 
 
 def test_a_relay_that_refuses_everyone_pauses_the_edition_with_its_reason(stage: Stage) -> None:

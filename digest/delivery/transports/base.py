@@ -17,7 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, runtime_checkable
 
 from digest.delivery.message import Recipient
-from digest.errors import Refused
+from digest.errors import BadInput, Refused
 from digest.home import Home
 
 ENTRY_POINTS = "digest.transports"  # where an installed package names its transports: a function from Home to Transport
@@ -87,6 +87,11 @@ class Transport(Protocol):
         """Ends connections; nothing is handed over or told after it. What had no outcome until then is unsure."""
 
 
+def unfit(error: BadInput) -> Receipt:
+    """The answer for an address that no mail can be made for: the person's own reason, and nobody else's."""
+    return Receipt(Answer.HARD, "unfit address", str(error)[:500])
+
+
 class Sequential:
     """A transport that delivers one after the other in the caller's thread: subclasses write `deliver`."""
 
@@ -114,7 +119,11 @@ class Sequential:
         until = time.monotonic() + timeout
         while self._waiting:
             position, variant, recipient = self._waiting.popleft()
-            yield position, self.deliver(variant, recipient)
+            try:
+                receipt = self.deliver(variant, recipient)
+            except BadInput as error:
+                receipt = unfit(error)
+            yield position, receipt
             if time.monotonic() >= until:
                 return
 

@@ -22,7 +22,8 @@ from urllib.parse import quote, unquote
 
 from digest.delivery import owners
 from digest.delivery.message import Recipient
-from digest.delivery.transports.base import Answer, Body, Receipt, Sequential
+from digest.delivery.transports.base import Answer, Body, Receipt, Sequential, unfit
+from digest.errors import BadInput
 from digest.home import Home
 
 TOGETHER = 50  # mails between two syncs of new/; their receipts are told after it
@@ -126,6 +127,8 @@ class Maildir(Sequential):
             with contextlib.suppress(OSError):
                 tmp.unlink(missing_ok=True)
             return _unwritable(error)
+        except BadInput as error:
+            return unfit(error)
         return ACCEPTED
 
     def _settle(self, names: Iterable[str]) -> None:
