@@ -11,13 +11,10 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -25,64 +22,19 @@ from apscheduler.triggers.date import DateTrigger
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest import config, editions, feeds, items, news, occurrences, publications, review, schedules
-from digest.delivery import closing, ledger, notices, owners, planning, staff_mail
-from digest.delivery.sender import Sender
-from digest.delivery.transports import base
-from digest.delivery.transports.base import Transport
+from digest import config, editions, feeds, items, news, occurrences, publications, review, schedules, schema, tables
+from digest.delivery import closing, leases, notices, planning, staff_mail
 from digest.editions import Edition, Run
-from digest.errors import Busy, Refused, Stale
-from digest.home import Home, open_home
+from digest.errors import Busy, DigestError, Refused, Stale
+from digest.home import open_home
 from digest.publications import Digest, Series
-from subscribers import members
-from subscribers.audience import Audience
+from subscribers import members, offices
+from subscribers.offices import Office
 
 log = structlog.get_logger(__name__)
 
 IDLE = timedelta(seconds=5)  # how often a resident clock looks for what other processes asked for
-SOON = timedelta(minutes=2)  # `until_idle` waits this long for the next thing to do
 PASSING = (Busy, Stale, SQLAlchemyError, OSError)  # failures of the surroundings, not of an edition: tried again
-
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The time, aware and in UTC."""
-    return datetime.now(UTC)
-
-
-@dataclass
-class Office:
-    """Everything one process needs to keep an installation going."""
-
-    home: Home
-    transport: Transport
-    people: Audience
-    sender: Sender
-    clock: Clock
-    owner: str = field(default_factory=owners.me)
-
-    def close(self) -> None:
-        self.transport.close()
-        self.home.close()
-
-
-def open_office(home: Home, *, clock: Clock = utc_now, transport: Transport | None = None) -> Office:
-    """The office of a home, with the transport that its settings name unless another is given."""
-    carrier = transport or base.open_transport(home.settings.transport.kind, home)
-    people = Audience(home.keys, home.settings.site.url)
-    sender = Sender(
-        home.db,
-        carrier,
-        people,
-        clock=clock,
-        owner=owners.me(),
-        key=home.keys.derive_fixed("message-id"),
-        only_to=home.settings.transport.only_to,
-        stopped=partial(staff_mail.stopped, home),
-    )
-    return Office(home, carrier, people, sender, clock)
-
 
 # --- one pass --------------------------------------------------------------------------------------------------
 
@@ -93,7 +45,7 @@ def one_pass(office: Office) -> None:
     What fails keeps nothing else from being done; the first failure is raised at the end.
     """
     failures: list[Exception] = []
-    with _ending_gently(office):
+    with offices.ending_gently(office):
         for step in (publish_due, compile_due, send_notices, carry_all_on, send_notices, tidy):
             try:
                 step(office)
@@ -176,7 +128,7 @@ def carry_on(office: Office, edition: Edition) -> None:
     if edition.state == editions.FROZEN and not edition.paused_at:
         planning.plan(home.db, edition.id, office.people, now=now, owner=office.owner)
     office.sender.deliver(edition.id)
-    while home.db.run(partial(ledger.expire, edition_id=edition.id, owner=office.owner, now=office.clock())):
+    while home.db.run(partial(leases.expire, edition_id=edition.id, owner=office.owner, now=office.clock())):
         pass
     closing.close(home.db, edition.id, office.people, now=office.clock())
 
@@ -216,7 +168,7 @@ def _dispatch(office: Office, slug: str, cadence: str, owed: bool, conn: Connect
 
 def see_through(office: Office, number: int) -> Edition:
     """Works on one edition until it has ended or nothing can be done about it within two minutes."""
-    with _ending_gently(office):
+    with offices.ending_gently(office):
         return _see_through(office, number)
 
 
@@ -228,8 +180,8 @@ def _see_through(office: Office, number: int) -> Edition:
             return edition
         carry_on(office, edition)
         with office.home.db.reading() as conn:
-            edition, wake = editions.find(conn, number), ledger.next_due(conn, number)
-        if edition.state in editions.ENDED or not _sleep_until(office, wake):
+            edition, wake = editions.find(conn, number), leases.next_due(conn, number)
+        if edition.state in editions.ENDED or not offices.sleep_until(office, wake):
             return edition
 
 
@@ -238,40 +190,8 @@ def until_idle(office: Office) -> datetime | None:
     while True:
         one_pass(office)
         wake = next_moment(office)
-        if not _sleep_until(office, wake):
+        if not offices.sleep_until(office, wake):
             return wake
-
-
-@contextmanager
-def _ending_gently(office: Office) -> Iterator[None]:
-    """SIGTERM and Ctrl-C let the sender end what is under way, so that nothing is unsure; a second one ends at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before: dict[int, Any] = {}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def end(*_: object) -> None:
-        office.sender.stop()
-        restore()
-
-    before.update({number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)})
-    try:
-        yield
-    finally:
-        restore()
-
-
-def _sleep_until(office: Office, wake: datetime | None) -> bool:
-    """Waits for a moment that is near; False when it is far, when there is none, or after a stop."""
-    now = office.clock()
-    if wake is None or wake > now + SOON or office.sender.stops_at is not None:
-        return False
-    time.sleep(max(0.05, min((wake - now).total_seconds(), 1.0)))
-    return True
 
 
 def next_moment(office: Office) -> datetime | None:
@@ -282,7 +202,7 @@ def next_moment(office: Office) -> datetime | None:
 def _moments(office: Office) -> Iterator[datetime]:
     now = office.clock()
     with office.home.db.reading() as conn:
-        yield from filter(None, (ledger.next_due(conn), notices.next_due(conn), items.next_publication(conn)))
+        yield from filter(None, (leases.next_due(conn), notices.next_due(conn), items.next_publication(conn)))
         for digest in publications.all(conn):
             for series in _offered(conn, digest):
                 schedule = editions.schedule(series, digest.zone)
@@ -315,7 +235,7 @@ def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
     wakes.start()
-    wakes.add_job(step, DateTrigger(utc_now(), timezone=UTC))
+    wakes.add_job(step, DateTrigger(offices.utc_now(), timezone=UTC))
     ended.wait()
     office.sender.stop()
     wakes.shutdown(wait=True)
@@ -332,12 +252,18 @@ def _next_wake(office: Office) -> datetime:
         log.exception("what is due cannot be read; a look after a few seconds")
         due = None
     wait = IDLE if due is None else max(timedelta(milliseconds=50), min(due - office.clock(), IDLE))
-    return utc_now() + wait
+    return offices.utc_now() + wait
 
 
 def main() -> int:
     """`python scheduler.py`: the resident clock of the home that DIGEST_HOME names."""
-    office = open_office(open_home(config.home_from()))
+    try:
+        home = open_home(config.home_from())
+        schema.upgrade(home.db, tables.metadata)
+        office = offices.open_office(home)
+    except DigestError as error:
+        print(error, file=sys.stderr)
+        return 1
     try:
         run_forever(office)
     finally:

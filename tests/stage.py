@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from digest import editions, items, publications, review, tables
 from digest.config import Settings, Site
 from digest.db import Database
-from digest.delivery import closing, ledger, planning
+from digest.delivery import closing, leases, ledger, planning
 from digest.delivery.message import Recipient
 from digest.delivery.sender import Sender
 from digest.delivery.transports.base import Answer, Body, Receipt, Sequential
@@ -201,7 +201,7 @@ class Stage:
 
     def expire(self, edition: Edition) -> None:
         """Fails what is past its deadline."""
-        while self.db.run(lambda conn: ledger.expire(conn, edition.id, owner="test", now=self.now)):
+        while self.db.run(lambda conn: leases.expire(conn, edition.id, owner="test", now=self.now)):
             pass
 
     def see_through(self, edition: Edition) -> Edition:

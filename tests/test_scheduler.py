@@ -19,8 +19,8 @@ from digest.editions import Edition
 from digest.errors import Refused
 from digest.home import Home, open_home
 from digest.tables import State
-from scheduler import Office
-from subscribers import members
+from subscribers import members, offices
+from subscribers.offices import Office
 from tests.conftest import NOW
 
 BEFORE = NOW - timedelta(days=3)
@@ -32,7 +32,7 @@ class World:
 
     def __init__(self, home: Home) -> None:
         self.home, self.now = home, BEFORE
-        self.office = scheduler.open_office(home, clock=lambda: self.now)
+        self.office = offices.open_office(home, clock=lambda: self.now)
         with home.db.transaction() as conn:
             self.digest = publications.create(
                 conn, "weekly", "Weekly digest", now=BEFORE, zone="America/New_York", from_name="Path to Public Safety",
@@ -199,7 +199,7 @@ def test_sending_is_refused_without_a_postal_address(world: World, home_path: Pa
     text = settings.read_text(encoding="utf-8")
     settings.write_text(text.replace("100 Example Street NW, Suite 4, Washington, DC 20000", ""), encoding="utf-8")
     bare = open_home(home_path)
-    office = scheduler.open_office(bare, clock=lambda: world.now)
+    office = offices.open_office(bare, clock=lambda: world.now)
     world.publish("x")
     with pytest.raises(Refused, match="postal address"):
         scheduler.dispatch(office, "weekly")
@@ -219,7 +219,7 @@ def test_schedulers_that_start_together_make_one_edition(world: World, home_path
     world.publish("x")
     homes = [open_home(home_path) for _ in range(4)]
     try:
-        _together([_passer(scheduler.open_office(one, clock=lambda: NOW)) for one in homes])
+        _together([_passer(offices.open_office(one, clock=lambda: NOW)) for one in homes])
     finally:
         for one in homes:
             one.close()
@@ -237,7 +237,7 @@ def test_two_sends_at_once_are_one_edition(world: World, home_path: Path) -> Non
         return lambda: made.append(scheduler.dispatch(office, "weekly").id)
 
     try:
-        _together([send(scheduler.open_office(one, clock=lambda: NOW)) for one in homes])
+        _together([send(offices.open_office(one, clock=lambda: NOW)) for one in homes])
     finally:
         for one in homes:
             one.close()

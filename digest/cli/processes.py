@@ -23,6 +23,7 @@ import scheduler
 from digest import config
 from digest.cli import desk
 from digest.errors import BadInput, Refused
+from subscribers import offices
 
 Host = Annotated[str, typer.Option(help="Where the site listens.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Its port; the next free one when it is taken.")]
@@ -181,7 +182,7 @@ def resident(
         signal.signal(number, _end)  # until the clock takes over
     desk.chatty()
     home = desk.desk(context).home()
-    office = scheduler.open_office(home)
+    office = offices.open_office(home)
     stop = threading.Event()
     if parent:
         threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()

@@ -12,6 +12,7 @@ from digest import publications
 from digest.cli import desk, telling
 from digest.cli.publishing import Digest
 from digest.errors import BadInput
+from subscribers import offices
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +35,7 @@ def send(
     with home.db.reading() as conn:
         publications.find(conn, digest)  # a mistyped name is no question
     desk.confirm(f"Send {digest} now, to everyone it is for?", yes=yes or as_json)
-    office = scheduler.open_office(home)
+    office = offices.open_office(home)
     edition = scheduler.dispatch(office, digest, cadence=cadence, owed=owed)
     if wait:
         edition = scheduler.see_through(office, edition.id)
@@ -53,7 +54,7 @@ def run(
 ) -> None:
     """One pass of the clock: publishes, prepares and sends what is due. For cron."""
     home = desk.desk(context).home()
-    office = scheduler.open_office(home, clock=_rehearsal(at) if at else scheduler.utc_now)
+    office = offices.open_office(home, clock=_rehearsal(at) if at else offices.utc_now)
     if until_idle:
         wake = scheduler.until_idle(office)
     else:
@@ -66,7 +67,7 @@ def run(
     desk.say(f"Next due: {desk.local(wake, zone)}." if wake else "Nothing is due, and nothing is planned.")
 
 
-def _rehearsal(at: str) -> scheduler.Clock:
+def _rehearsal(at: str) -> offices.Clock:
     """A clock that stood at that moment when the process began, and goes on from there."""
     try:
         start = datetime.fromisoformat(at)
@@ -74,5 +75,5 @@ def _rehearsal(at: str) -> scheduler.Clock:
         raise BadInput("--at", f"{at!r} is no moment.", "Write it as 2026-09-07T11:00+00:00.") from None
     if start.tzinfo is None:
         raise BadInput("--at", f"{at!r} has no zone.", "Write it as 2026-09-07T11:00+00:00.")
-    shift = start - scheduler.utc_now()
-    return lambda: scheduler.utc_now() + shift
+    shift = start - offices.utc_now()
+    return lambda: offices.utc_now() + shift

@@ -20,7 +20,7 @@ from digest.db import Database
 from digest.errors import BadInput
 from digest.home import Home
 from digest.intake import markdown
-from subscribers import sheets, transfer
+from subscribers import offices, sheets, transfer
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FIRST = "weekly"
@@ -189,7 +189,7 @@ def up(
     ensure_digest(home)
     if _is_example(where.path):
         desk.say(*load_example(home))
-        _where_to_look(home, _send(scheduler.open_office(home)))
+        _where_to_look(home, _send(offices.open_office(home)))
     else:
         desk.say("It is not the example's, so the example was not loaded and nothing was sent by this command.")
         _where_to_look(home, None)
@@ -206,7 +206,7 @@ def _is_example(path: Path) -> bool:
     return bool(theirs.get("name") == example["name"])
 
 
-def _send(office: scheduler.Office) -> editions.Edition | None:
+def _send(office: offices.Office) -> editions.Edition | None:
     """The digest, when there is anything new; then everything else that is due."""
     home = office.home
     with home.db.reading() as conn:

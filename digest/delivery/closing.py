@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from digest import editions
 from digest.db import Database
-from digest.delivery import ledger, outcomes
+from digest.delivery import leases, ledger, outcomes
 from digest.delivery.allotment import Audience
 from digest.editions import Edition
 from digest.errors import Refused
@@ -126,7 +126,7 @@ def finish_cancel(db: Database, edition: Edition, audience: Audience, *, now: da
     while db.run(partial(_cancel_batch, edition.id, edition, now), bulk=True):
         pass
     code = ledger.cancel_code(edition.cancelling or "later")
-    while db.run(partial(ledger.take_over, edition_id=edition.id, code=code, now=now), bulk=True):
+    while db.run(partial(leases.take_over, edition_id=edition.id, code=code, now=now), bulk=True):
         pass
     return close(db, edition.id, audience, now=now)
 

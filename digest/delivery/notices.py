@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from digest import db as databases
 from digest import render
 from digest.db import Database, now_micros
-from digest.delivery import ledger, message, outcomes, owners
+from digest.delivery import leases, message, outcomes, owners
 from digest.delivery.message import Recipient
 from digest.delivery.transports.base import Answer, Group, Receipt, Transport
 from digest.tables import State
@@ -116,7 +116,7 @@ def _take(transport: Transport, now: datetime, owner: str, conn: Connection) -> 
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    until = now_micros() + int(ledger.LEASE / timedelta(microseconds=1))
+    until = now_micros() + int(leases.LEASE / timedelta(microseconds=1))
     row = conn.execute(
         sa.update(t)
         .where(t.c.id == candidate.scalar_subquery(), t.c.state == State.PLANNED)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from digest import editions, publications, tables
 from digest.db import Database, now_micros
-from digest.delivery import allotment, ledger, owners
+from digest.delivery import allotment, leases, ledger, owners
 from digest.delivery.allotment import Allotment, Audience, Groups
 from digest.editions import Edition
 from digest.errors import Stale
@@ -74,7 +74,7 @@ def _claim(conn: Connection, edition_id: int, owner: str, now: datetime) -> int 
 
 
 def _until() -> sa.ColumnElement[int]:
-    return now_micros() + int(ledger.LEASE / timedelta(microseconds=1))
+    return now_micros() + int(leases.LEASE / timedelta(microseconds=1))
 
 
 def _gate(edition: Edition, fence: int, conn: Connection) -> None:

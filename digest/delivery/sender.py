@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 
 from digest import editions, render, tables
 from digest.db import Database
-from digest.delivery import closing, ledger, message, outcomes, variants
+from digest.delivery import closing, leases, ledger, message, outcomes, variants
 from digest.delivery.allotment import Audience
 from digest.delivery.ledger import AddressBook, Lease, Marked
 from digest.delivery.outcomes import Outcome
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 WINDOW = 200  # rows under way at most, for a transport that takes them one by one
 COMMIT_EVERY = 1.0  # seconds
-SAFE = ledger.LEASE.total_seconds() / 2  # a hand-over begins only this long after the lease was renewed
+SAFE = leases.LEASE.total_seconds() / 2  # a hand-over begins only this long after the lease was renewed
 BUSY_TRIES = 5  # times 10 seconds that a commit waits for the database
 STOP_WITHIN = 20.0  # seconds that answers may still take after a stop
 KEPT_BODIES = 256  # compiled variants kept at hand
@@ -98,7 +98,7 @@ class Sender:
         Once is enough: a withdrawal pauses the edition, and the answer raises its fence; who holds a batch then marks
         nothing more of it and leases anew.
         """
-        held = ledger.lease(conn, edition_id, owner=self._owner, now=self._clock())
+        held = leases.lease(conn, edition_id, owner=self._owner, now=self._clock())
         if held is None:
             return None
         edition = editions.find(conn, edition_id)
@@ -120,7 +120,7 @@ class Sender:
         moves = any(o.receipt.answer in (Answer.TRANSIENT, Answer.RELAY) for o in known)
         answered = edition.plan_fence
         edition = editions.refreshed(conn, edition, lock=moves or bool(trouble))
-        ledger.gate(conn, held)
+        leases.gate(conn, held)
         outcomes.record(conn, held, edition, self._people, known, now=now)
         outcomes.hand_back(conn, held, edition, unbegun, now=now)
         trouble = trouble or next((_refusal(o.receipt) for o in known if o.receipt.answer is Answer.RELAY), "")
@@ -131,7 +131,7 @@ class Sender:
         if goes_on and not trouble and self._stopping is None:
             marked = self._mark(conn, held, edition, self._window - under_way, now)
         if not marked and not under_way:
-            ledger.release(conn, held)
+            leases.release(conn, held)
         return _Step(edition, marked)
 
     def _mark(self, conn: Connection, held: Lease, edition: Edition, room: int, now: datetime) -> list[Marked]:

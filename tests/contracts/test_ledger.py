@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from digest import editions, publications, review, tables
 from digest.db import Database
-from digest.delivery import ledger, outcomes, owners, planning
+from digest.delivery import leases, ledger, outcomes, owners, planning
 from digest.delivery.ledger import Lease
 from digest.delivery.outcomes import Outcome
 from digest.delivery.sender import Sender
@@ -35,7 +35,7 @@ def gone_owner() -> str:
 
 
 def lease(stage: Stage, edition: Edition, owner: str = "other") -> Lease:
-    held = stage.db.run(lambda conn: ledger.lease(conn, edition.id, owner=owner, now=stage.now))
+    held = stage.db.run(lambda conn: leases.lease(conn, edition.id, owner=owner, now=stage.now))
     assert held is not None
     return held
 
@@ -258,7 +258,7 @@ def test_undo_works_until_people_were_counted(stage: Stage) -> None:
 def test_a_leased_batch_is_not_leased_twice(stage: Stage) -> None:
     edition = crowd(stage, 2)
     lease(stage, edition)
-    assert stage.db.run(lambda conn: ledger.lease(conn, edition.id, owner="second", now=stage.now)) is None
+    assert stage.db.run(lambda conn: leases.lease(conn, edition.id, owner="second", now=stage.now)) is None
 
 
 def test_a_batch_of_a_dead_process_is_free_at_once(stage: Stage) -> None:
@@ -302,12 +302,12 @@ def test_a_lost_lease_changes_nothing_but_may_settle_its_own_unsure_rows(stage: 
     new = lease(stage, edition)
     known = [Outcome(rows[0], Receipt(Answer.ACCEPTED)), Outcome(rows[1], Receipt(Answer.TRANSIENT))]
     with pytest.raises(Stale):
-        stage.db.run(lambda conn: ledger.gate(conn, old))
+        stage.db.run(lambda conn: leases.gate(conn, old))
     failed = stage.db.run(lambda conn: outcomes.contradict(conn, old, known, now=stage.now))
     assert failed == [stage.ids["reader1"]]
     assert stage.rows(edition) == {"reader0": ("accepted", None), "reader1": ("failed", "transient")}
     assert stage.db.run(lambda conn: outcomes.contradict(conn, old, known, now=stage.now)) == []
-    stage.db.run(lambda conn: ledger.release(conn, new))
+    stage.db.run(lambda conn: leases.release(conn, new))
     assert stage.close(edition)
     assert set(stage.carries()) == {"reader1"}
     stage.check_sums()

@@ -16,13 +16,13 @@ import scheduler
 from digest import editions, feeds, news, occurrences, publications, review, tables
 from digest.config import Settings, Site
 from digest.db import Database
-from digest.delivery import allotment, closing, ledger, notices, owners, sender
+from digest.delivery import allotment, closing, leases, ledger, notices, owners, sender
 from digest.delivery.transports.base import Answer, Receipt
 from digest.delivery.transports.local import Outbox
 from digest.editions import Edition
 from digest.errors import Refused
 from digest.home import Home
-from subscribers import members
+from subscribers import members, offices
 from tests.contracts import test_notices
 from tests.stage import SETTINGS, ZONE, Scripted, Stage
 
@@ -56,7 +56,7 @@ def lose_lease(stage: Stage) -> None:
         for row in conn.execute(sa.select(b.c.edition_id, b.c.n).where(b.c.state == ledger.LEASED)).all():
             here = (b.c.edition_id == row.edition_id, b.c.n == row.n)
             conn.execute(sa.update(b).where(*here).values(fence=b.c.fence + 1))
-            ledger.recover(conn, row.edition_id, row.n)
+            leases.recover(conn, row.edition_id, row.n)
 
 
 def dead_owner() -> str:
@@ -426,7 +426,7 @@ class World:
 
     def __init__(self, home: Home) -> None:
         self.stage = Stage(home.db)
-        self.office = scheduler.open_office(home, clock=lambda: self.stage.now, transport=self.stage.transport)
+        self.office = offices.open_office(home, clock=lambda: self.stage.now, transport=self.stage.transport)
 
 
 @pytest.fixture
@@ -539,7 +539,7 @@ def test_a_failing_edition_does_not_keep_a_later_one_from_going_out(
     second = stage.cycle()
     carry_on = scheduler.carry_on
 
-    def failing(office: scheduler.Office, edition: Edition) -> None:
+    def failing(office: offices.Office, edition: Edition) -> None:
         if edition.id == first.id:
             raise ZeroDivisionError
         carry_on(office, edition)
@@ -556,7 +556,7 @@ def test_the_resident_clock_survives_a_database_that_cannot_be_read(
     monkeypatch.setattr(scheduler, "IDLE", timedelta(milliseconds=50))
     failed, passed = threading.Event(), threading.Event()
 
-    def broken(office: scheduler.Office) -> None:
+    def broken(office: offices.Office) -> None:
         failed.set()
         monkeypatch.setattr(scheduler, "next_moment", lambda office: None)
         monkeypatch.setattr(scheduler, "one_pass", lambda office: passed.set())

@@ -21,7 +21,7 @@ from digest import config, items, keys, publications, schema, tables
 from digest.db import Database
 from digest.drafts import Draft
 from digest.home import open_home
-from subscribers import members, newcomers, suppression
+from subscribers import members, newcomers, offices, suppression
 from subscribers.newcomers import Choices, Newcomer
 from tests.conftest import SETTINGS
 from tests.standins import postgres
@@ -90,14 +90,14 @@ def _fill(home: Path, url: str, readers: int) -> None:
     db.run(partial(_people, ring, readers))
     db.run(_items)
     db.close()
-    office = scheduler.open_office(open_home(home))
+    office = offices.open_office(open_home(home))
     assert scheduler.dispatch(office, "weekly").id == EDITION
     office.close()
     (home / config.FILE).write_text(SETTINGS, encoding="utf-8")
 
 
 def _people(ring: keys.Keyring, readers: int, conn: Connection) -> None:
-    now = scheduler.utc_now()
+    now = offices.utc_now()
     publications.ensure_topics(conn, TOPICS)
     digest = publications.create(
         conn,
@@ -126,4 +126,4 @@ def _items(conn: Connection) -> None:
             published_on="2026-09-01",
             topics=(TOPICS[n % 3],),
         )
-        items.put(conn, draft, now=scheduler.utc_now(), zone="America/New_York")
+        items.put(conn, draft, now=offices.utc_now(), zone="America/New_York")

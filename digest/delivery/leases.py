@@ -1,0 +1,168 @@
+"""Who holds a batch: leases and fences, what a dead holder left, and what is past its deadline.
+
+Promises: a batch has one holder; each new one gets a higher fence, and whoever holds an old fence is refused (`gate`).
+A lease ends by the database's clock, and at once when its holder was a process of this machine that is gone. What
+such a holder left under way is put right before anything else: planned again when its transport cannot double it,
+otherwise unsure, and never sent again by itself. Lock order: editions, batches, deliveries.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from digest import editions
+from digest.db import now_micros
+from digest.delivery import ledger, owners
+from digest.delivery.ledger import Lease
+from digest.errors import Stale
+from digest.tables import State, batches, deliveries
+from digest.tables import editions as editions_table
+
+LEASE = timedelta(seconds=120)
+
+
+def lease(conn: Connection, edition_id: int, *, owner: str, now: datetime) -> Lease | None:
+    """The next due batch of the edition, or None; rows that a dead holder left under way are put right first.
+
+    `now` is the caller's clock and decides what is due; who holds a lease is judged by the database's clock.
+    """
+    edition = editions.find(conn, edition_id, share=True)
+    if edition.state != editions.SENDING or edition.paused_at or edition.cancelling:
+        return None
+    free = _claim(conn, edition_id, owner, batches.c.due_at <= now, batches.c.deadline > now)
+    if free is None:
+        return None
+    if free.fence > 1:
+        recover(conn, edition_id, free.n)
+    return free
+
+
+def _claim(conn: Connection, edition_id: int, owner: str, *which: sa.ColumnElement[bool]) -> Lease | None:
+    _free_dead(conn, edition_id)
+    candidate = (
+        sa.select(batches.c.n)
+        .where(batches.c.edition_id == edition_id, sa.text("batches.state < 2"), *which)
+        .where(batches.c.lease_until < now_micros())
+        .order_by(batches.c.due_at, batches.c.n)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    row = conn.execute(
+        sa.update(batches)
+        .where(batches.c.edition_id == edition_id, batches.c.n == candidate.scalar_subquery())
+        .where(batches.c.lease_until < now_micros())
+        .values(state=ledger.LEASED, lease_owner=owner, lease_until=_lease_end(), fence=batches.c.fence + 1)
+        .returning(batches.c.n, batches.c.fence, batches.c.deadline)
+    ).one_or_none()
+    return Lease(edition_id, row.n, row.fence, row.deadline) if row else None
+
+
+def _lease_end() -> sa.ColumnElement[int]:
+    return now_micros() + int(LEASE / timedelta(microseconds=1))
+
+
+def _free_dead(conn: Connection, edition_id: int) -> None:
+    """Leases of processes of this host that are gone are free at once."""
+    held = conn.execute(
+        sa.select(batches.c.n, batches.c.lease_owner, batches.c.fence)
+        .where(batches.c.edition_id == edition_id, sa.text("batches.state < 2"), batches.c.state == ledger.LEASED)
+        .where(batches.c.lease_until > 0)
+        .order_by(batches.c.n)
+    ).all()
+    for row in held:
+        if owners.is_gone(row.lease_owner):
+            conn.execute(
+                sa.update(batches)
+                .where(batches.c.edition_id == edition_id, batches.c.n == row.n, batches.c.fence == row.fence)
+                .values(lease_until=0)
+            )
+
+
+def recover(conn: Connection, edition_id: int, n: int) -> None:
+    """Rows left under way: planned again when the transport they were marked for is repeatable, else unsure.
+
+    The caller has taken the batch with a new fence in this transaction.
+    """
+    repeatable = conn.scalar(
+        sa.select(batches.c.repeatable).where(batches.c.edition_id == edition_id, batches.c.n == n)
+    )
+    state = State.PLANNED if repeatable else State.UNSURE
+    left = conn.execute(
+        sa.update(deliveries)
+        .where(*ledger.of_batch(edition_id, n), deliveries.c.state == State.TRYING)
+        .values(state=state)
+    ).rowcount
+    if left and state is State.UNSURE:
+        ledger.count(conn, edition_id, n, {State.UNSURE: left})
+
+
+def gate(conn: Connection, held: Lease) -> None:
+    """Begins every later transaction of a holder: renews the lease, or raises Stale when it is lost."""
+    values = {"in_edition": held.edition_id, "in_batch": held.n, "my_fence": held.fence}
+    if conn.execute(_GATE, values).rowcount != 1:
+        raise Stale(f"Batch {held.n} of edition {held.edition_id} has passed to another process.")
+
+
+def release(conn: Connection, held: Lease) -> bool:
+    """Lets go of a batch; closed when no row of it is still to go. True when it is closed."""
+    left = conn.scalar(
+        sa.select(sa.func.count())
+        .select_from(deliveries)
+        .where(*ledger.of_batch(held.edition_id, held.n), deliveries.c.state <= State.TRYING)
+    )
+    conn.execute(
+        sa.update(batches)
+        .where(batches.c.edition_id == held.edition_id, batches.c.n == held.n)
+        .values(state=ledger.OPEN if left else ledger.CLOSED, lease_until=0, lease_owner=None)
+    )
+    return not left
+
+
+def expire(conn: Connection, edition_id: int, *, owner: str, now: datetime) -> bool:
+    """Fails what is still planned in one batch past its deadline; False when there is none (left)."""
+    editions.find(conn, edition_id, share=True)
+    late = _claim(conn, edition_id, owner, batches.c.deadline <= now)
+    if late is None:
+        return False
+    recover(conn, edition_id, late.n)
+    ledger.skip_planned(conn, edition_id, late.n, State.FAILED, "deadline", now)
+    release(conn, late)
+    return True
+
+
+def take_over(conn: Connection, edition_id: int, *, code: str, now: datetime) -> bool:
+    """Ends one batch of a cancelled edition that nobody holds any more, as its dead holder would have; False if none.
+
+    What was under way is put right first; what is planned again by that is skipped with `code`.
+    """
+    editions.find(conn, edition_id, share=True)
+    left = _claim(conn, edition_id, owners.me())
+    if left is None:
+        return False
+    recover(conn, edition_id, left.n)
+    ledger.skip_planned(conn, edition_id, left.n, State.SKIPPED, code, now)
+    release(conn, left)
+    return True
+
+
+def next_due(conn: Connection, edition_id: int | None = None) -> datetime | None:
+    """When the next batch of an edition under way (of any, unless one is named) falls due, or its plan.
+
+    What another process is at is due, too: it may die at it.
+    """
+    e = editions_table
+    of_one = sa.true() if edition_id is None else e.c.id == edition_id
+    waiting = (of_one, e.c.paused_at.is_(None))
+    batch = sa.select(sa.func.min(batches.c.due_at)).join(e, e.c.id == batches.c.edition_id)
+    of_batches = conn.scalar(batch.where(*waiting, e.c.state == editions.SENDING, sa.text("batches.state < 2")))
+    of_plans = conn.scalar(sa.select(sa.func.min(e.c.starts_at)).where(*waiting, e.c.state == editions.FROZEN))
+    return min(filter(None, (of_batches, of_plans)), default=None)
+
+
+# Built once: it begins every commit of a holder.
+_GATE = (
+    sa.update(batches).where(*ledger.HERE, batches.c.fence == sa.bindparam("my_fence")).values(lease_until=_lease_end())
+)
