@@ -259,14 +259,17 @@ def hold_back(conn: Connection, slug: str, digest_id: int, cadence: str, *, why:
 
 
 def release(conn: Connection, slug: str, digest_id: int, cadence: str, *, now: datetime) -> None:
-    """Lets an item go that was held back; when its turn has passed meanwhile it becomes news again."""
+    """Lets an item go that was held back; when its turn has passed meanwhile it becomes news again, once."""
     news.lock(conn)  # not the counter first and this later: two who share it would wait for each other
     item = items.find(conn, slug)
     series = editions.lock_series(conn, digest_id, cadence)
     held = editions.held_back(conn, digest_id, cadence)
-    mine = [entry.sequence for entry in news.of_item(conn, item.id) if entry.sequence in held]
+    told = news.of_item(conn, item.id)
+    mine = [entry.sequence for entry in told if entry.sequence in held]
     if not mine or item.state != "published":
         raise Refused(f"{slug} is not held back from this series, or it is not published.")
+    if any(entry.what == "again" and entry.sequence > max(mine) for entry in told):
+        raise Refused(f"{slug} was let go already, and goes with the next edition.")
     found = editions.open_edition(conn, digest_id, cadence)
     if any(sequence <= series.mark for sequence in mine) or (found and found.state != DRAFT):
         news.write_entry(conn, item.id, item.revision, "again", topics=item.topics, now=now)

@@ -82,6 +82,8 @@ def test_what_is_held_back_does_not_slip_through_as_owed(stage: Stage) -> None:
     edition = stage.send()
     assert stage.lists(edition) == {"ann": ["y"], "bob": ["y"]}
     stage.release("x")
+    with pytest.raises(Refused, match="let go already"):
+        stage.release("x")
     assert stage.lists(stage.send()) == {"ann": ["x+"], "bob": ["x+"]}
 
 
