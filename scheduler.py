@@ -218,14 +218,17 @@ def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
     ended = stop or threading.Event()
     wakes = BackgroundScheduler(timezone=UTC, job_defaults={"misfire_grace_time": None, "max_instances": 1})
 
+    working = threading.Lock()
+
     def step() -> None:
-        try:
-            one_pass(office)
-        except Exception:
-            log.exception("pass failed; the next one tries again")
-        finally:
-            if not ended.is_set():
-                wakes.add_job(step, DateTrigger(_next_wake(office), timezone=UTC))
+        with working:
+            if ended.is_set():
+                return
+            try:
+                one_pass(office)
+            except Exception:
+                log.exception("pass failed; the next one tries again")
+            wakes.add_job(step, DateTrigger(_next_wake(office), timezone=UTC))
 
     def end(*_: object) -> None:
         office.sender.stop()
@@ -238,7 +241,10 @@ def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
     wakes.add_job(step, DateTrigger(offices.utc_now(), timezone=UTC))
     ended.wait()
     office.sender.stop()
-    wakes.shutdown(wait=True)
+    # Not wait=True: that holds the lock that a pass needs to plan the next one, and both would wait for ever.
+    wakes.shutdown(wait=False)
+    with working:
+        pass
 
 
 def _next_wake(office: Office) -> datetime:

@@ -82,6 +82,11 @@ COLUMNS = [t.c[name] for name in Edition.__dataclass_fields__]
 
 # Built once: senders read their edition in every commit.
 _FIND = sa.select(*COLUMNS).where(t.c.id == sa.bindparam("number"))
+_HOLD_SERIES = (
+    sa.select(tables.series.c.mark)
+    .where(tables.series.c.digest_id == sa.bindparam("digest"), tables.series.c.cadence == sa.bindparam("at"))
+    .with_for_update()
+)
 FLAGS = ("state", "paused_at", "question", "as_is", "cancelling", "plan_fence")
 _FLAGS = sa.select(*(t.c[name] for name in FLAGS)).where(t.c.id == sa.bindparam("number")).with_for_update(read=True)
 _FLAGS_LOCKED = _FLAGS.with_for_update()
@@ -187,12 +192,13 @@ def _nothing(verdict: sharing.Verdict, digest: Digest) -> str:
 
 def lock_series(conn: Connection, digest_id: int, cadence: str) -> Series:
     """The series, locked until the transaction ends: freezing, planning and refiling meet here."""
-    conn.execute(
-        sa.select(tables.series.c.mark)
-        .where(tables.series.c.digest_id == digest_id, tables.series.c.cadence == cadence)
-        .with_for_update()
-    )
+    hold_series(conn, digest_id, cadence)
     return publications.one_series(conn, digest_id, cadence)
+
+
+def hold_series(conn: Connection, digest_id: int, cadence: str) -> None:
+    """Only the lock of `lock_series`."""
+    conn.execute(_HOLD_SERIES, {"digest": digest_id, "at": cadence})
 
 
 def schedule(series: Series, zone: str) -> Schedule | None:

@@ -282,6 +282,24 @@ def test_the_resident_clock_sends_and_ends_when_it_is_told_to(world: World) -> N
     assert not thread.is_alive()
 
 
+def test_a_stop_in_the_last_moment_of_a_pass_does_not_hang(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached, stop = threading.Event(), threading.Event()
+
+    def late(office: Office) -> datetime:
+        reached.set()
+        stop.wait(10)
+        threading.Event().wait(0.3)  # the clock is ending by now
+        return NOW + WEEK
+
+    monkeypatch.setattr(scheduler, "_next_wake", late)
+    thread = threading.Thread(target=scheduler.run_forever, args=(world.office,), kwargs={"stop": stop}, daemon=True)
+    thread.start()
+    assert reached.wait(30)
+    stop.set()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+
+
 def _until(true: Callable[[], bool], seconds: float = 60) -> Iterator[None]:
     """Turns until something is true, and fails when that takes too long."""
     waited = threading.Event()

@@ -18,7 +18,7 @@ from digest.db import now_micros
 from digest.delivery import ledger, owners
 from digest.delivery.ledger import Lease
 from digest.errors import Stale
-from digest.tables import State, batches, deliveries
+from digest.tables import Instant, State, batches, deliveries
 from digest.tables import editions as editions_table
 
 LEASE = timedelta(seconds=120)
@@ -32,7 +32,7 @@ def lease(conn: Connection, edition_id: int, *, owner: str, now: datetime) -> Le
     edition = editions.find(conn, edition_id, share=True)
     if edition.state != editions.SENDING or edition.paused_at or edition.cancelling:
         return None
-    free = _claim(conn, edition_id, owner, batches.c.due_at <= now, batches.c.deadline > now)
+    free = _claim(conn, _DUE, edition_id, owner, now)
     if free is None:
         return None
     if free.fence > 1:
@@ -40,23 +40,9 @@ def lease(conn: Connection, edition_id: int, *, owner: str, now: datetime) -> Le
     return free
 
 
-def _claim(conn: Connection, edition_id: int, owner: str, *which: sa.ColumnElement[bool]) -> Lease | None:
+def _claim(conn: Connection, statement: sa.UpdateBase, edition_id: int, owner: str, now: datetime) -> Lease | None:
     _free_dead(conn, edition_id)
-    candidate = (
-        sa.select(batches.c.n)
-        .where(batches.c.edition_id == edition_id, sa.text("batches.state < 2"), *which)
-        .where(batches.c.lease_until < now_micros())
-        .order_by(batches.c.due_at, batches.c.n)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    row = conn.execute(
-        sa.update(batches)
-        .where(batches.c.edition_id == edition_id, batches.c.n == candidate.scalar_subquery())
-        .where(batches.c.lease_until < now_micros())
-        .values(state=ledger.LEASED, lease_owner=owner, lease_until=_lease_end(), fence=batches.c.fence + 1)
-        .returning(batches.c.n, batches.c.fence, batches.c.deadline)
-    ).one_or_none()
+    row = conn.execute(statement, {"in_edition": edition_id, "mine": owner, "moment": now}).one_or_none()
     return Lease(edition_id, row.n, row.fence, row.deadline) if row else None
 
 
@@ -66,12 +52,7 @@ def _lease_end() -> sa.ColumnElement[int]:
 
 def _free_dead(conn: Connection, edition_id: int) -> None:
     """Leases of processes of this host that are gone are free at once."""
-    held = conn.execute(
-        sa.select(batches.c.n, batches.c.lease_owner, batches.c.fence)
-        .where(batches.c.edition_id == edition_id, sa.text("batches.state < 2"), batches.c.state == ledger.LEASED)
-        .where(batches.c.lease_until > 0)
-        .order_by(batches.c.n)
-    ).all()
+    held = conn.execute(_HELD, {"in_edition": edition_id}).all()
     for row in held:
         if owners.is_gone(row.lease_owner):
             conn.execute(
@@ -124,7 +105,7 @@ def release(conn: Connection, held: Lease) -> bool:
 def expire(conn: Connection, edition_id: int, *, owner: str, now: datetime) -> bool:
     """Fails what is still planned in one batch past its deadline; False when there is none (left)."""
     editions.find(conn, edition_id, share=True)
-    late = _claim(conn, edition_id, owner, batches.c.deadline <= now)
+    late = _claim(conn, _LATE, edition_id, owner, now)
     if late is None:
         return False
     recover(conn, edition_id, late.n)
@@ -139,7 +120,7 @@ def take_over(conn: Connection, edition_id: int, *, code: str, now: datetime) ->
     What was under way is put right first; what is planned again by that is skipped with `code`.
     """
     editions.find(conn, edition_id, share=True)
-    left = _claim(conn, edition_id, owners.me())
+    left = _claim(conn, _ANY, edition_id, owners.me(), now)
     if left is None:
         return False
     recover(conn, edition_id, left.n)
@@ -162,7 +143,36 @@ def next_due(conn: Connection, edition_id: int | None = None) -> datetime | None
     return min(filter(None, (of_batches, of_plans)), default=None)
 
 
-# Built once: it begins every commit of a holder.
+def _taking(*which: sa.ColumnElement[bool]) -> sa.UpdateBase:
+    """Takes the first free batch of an edition that is so; the literal state is what its partial index is made for."""
+    here = batches.c.edition_id == sa.bindparam("in_edition")
+    free = batches.c.lease_until < now_micros()
+    candidate = (
+        sa.select(batches.c.n)
+        .where(here, sa.text("batches.state < 2"), *which, free)
+        .order_by(batches.c.due_at, batches.c.n)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    taken = {"lease_owner": sa.bindparam("mine"), "lease_until": _lease_end(), "fence": batches.c.fence + 1}
+    return (
+        sa.update(batches)
+        .where(here, batches.c.n == candidate.scalar_subquery(), free)
+        .values(state=ledger.LEASED, **taken)
+        .returning(batches.c.n, batches.c.fence, batches.c.deadline)
+    )
+
+
+# Built once: these run for every batch, and the gate in every commit of a holder.
+_MOMENT: sa.BindParameter[datetime] = sa.bindparam("moment", type_=Instant)
+_DUE = _taking(batches.c.due_at <= _MOMENT, batches.c.deadline > _MOMENT)
+_LATE, _ANY = _taking(batches.c.deadline <= _MOMENT), _taking()
+_HELD = (
+    sa.select(batches.c.n, batches.c.lease_owner, batches.c.fence)
+    .where(batches.c.edition_id == sa.bindparam("in_edition"), sa.text("batches.state < 2"))
+    .where(batches.c.state == ledger.LEASED, batches.c.lease_until > 0)
+    .order_by(batches.c.n)
+)
 _GATE = (
     sa.update(batches).where(*ledger.HERE, batches.c.fence == sa.bindparam("my_fence")).values(lease_until=_lease_end())
 )

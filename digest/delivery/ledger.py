@@ -189,6 +189,7 @@ def count(conn: Connection, edition_id: int, n: int, more: Mapping[State, int]) 
 # Built once: these run in every commit of a sender.
 HERE = (batches.c.edition_id == sa.bindparam("in_edition"), batches.c.n == sa.bindparam("in_batch"))
 _ROWS = (deliveries.c.edition_id == sa.bindparam("in_edition"), deliveries.c.batch_n == sa.bindparam("in_batch"))
+_HIGHEST = sa.select(sa.func.max(batches.c.n)).where(batches.c.edition_id == sa.bindparam("in_edition"))
 _NEXT_ROWS = (
     sa.select(deliveries.c.pos, deliveries.c.subscriber_id, deliveries.c.variant_n, deliveries.c.attempts)
     .where(*_ROWS, deliveries.c.state == State.PLANNED)
@@ -210,15 +211,7 @@ _COUNT = (
 
 def next_batch(conn: Connection, edition_id: int) -> int:
     """The next free batch number; the caller holds the edition's row."""
-    return (
-        int(
-            conn.scalar(
-                sa.select(sa.func.coalesce(sa.func.max(batches.c.n), 0)).where(batches.c.edition_id == edition_id)
-            )
-            or 0
-        )
-        + 1
-    )
+    return int(conn.scalar(_HIGHEST, {"in_edition": edition_id}) or 0) + 1
 
 
 def cancel_code(mode: str) -> str:

@@ -79,15 +79,17 @@ def _until() -> sa.ColumnElement[int]:
 
 def _gate(edition: Edition, fence: int, conn: Connection) -> None:
     """Begins every transaction of the planner: holds the series, renews the lease, or raises Stale."""
-    editions.lock_series(conn, edition.digest_id, edition.cadence)
-    mine = conn.execute(
-        sa.update(t)
-        .where(t.c.id == edition.id, t.c.plan_fence == fence)
-        .where(t.c.state == editions.FROZEN, t.c.paused_at.is_(None), t.c.cancelling.is_(None))
-        .values(plan_until=_until())
-    ).rowcount
-    if mine != 1:
+    editions.hold_series(conn, edition.digest_id, edition.cadence)
+    if conn.execute(_GATE, {"this_edition": edition.id, "my_fence": fence}).rowcount != 1:
         raise Stale(f"Edition {edition.id} was paused, stopped, or is planned by another process.")
+
+
+_GATE = (
+    sa.update(t)
+    .where(t.c.id == sa.bindparam("this_edition"), t.c.plan_fence == sa.bindparam("my_fence"))
+    .where(t.c.state == editions.FROZEN, t.c.paused_at.is_(None), t.c.cancelling.is_(None))
+    .values(plan_until=_until())
+)
 
 
 def _one_pass(db: Database, sharing_out: Allotment) -> int:
@@ -152,15 +154,16 @@ def _insert(conn: Connection, edition_id: int, n: int, part: _Slice, readers: li
     size = len(readers)
     skipped = readers[0][1] == 0
     conn.execute(
-        sa.insert(batches).values(
-            edition_id=edition_id,
-            n=n,
-            due_at=part.due,
-            deadline=part.deadline,
-            size=size,
-            skipped=size if skipped else 0,
-            state=ledger.CLOSED if skipped else ledger.OPEN,
-        )
+        _INSERT_BATCH,
+        {
+            "edition_id": edition_id,
+            "n": n,
+            "due_at": part.due,
+            "deadline": part.deadline,
+            "size": size,
+            "skipped": size if skipped else 0,
+            "state": ledger.CLOSED if skipped else ledger.OPEN,
+        },
     )
     state, code = (State.SKIPPED, "no topics") if skipped else (State.PLANNED, None)
     if conn.dialect.name == "sqlite":
@@ -174,6 +177,7 @@ def _insert(conn: Connection, edition_id: int, n: int, part: _Slice, readers: li
         raise Stale(f"Edition {edition_id} is planned by two processes; this one stops.")
 
 
+_INSERT_BATCH = sa.insert(batches)
 _INSERT_SQLITE = (
     "INSERT OR IGNORE INTO deliveries (edition_id, batch_n, pos, subscriber_id, variant_n, state, code) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
