@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.errors import ConfigError, Refused
@@ -83,11 +83,68 @@ class Engine(_Section):
     kind: Literal["embedded"] = "embedded"
 
 
+class SmtpSection(_Section):
+    """The mail server that mail is handed over to. Port 0: as `security` has it (587, 465, 25)."""
+
+    host: str = "localhost"
+    port: int = Field(default=0, ge=0, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password_file: str = ""
+    connections: int = Field(default=8, ge=1, le=100)
+    envelope_domain: str = ""  # bounces come to b-TOKEN@ this domain
+
+
+class SendGridSection(_Section):
+    """The account at SendGrid; `base_url` is for a stand-in, else the region names the host."""
+
+    api_key_file: str = ""
+    base_url: str = ""
+    region: Literal["global", "eu"] = "global"
+    max_per_request: int = Field(default=500, ge=1, le=1000)
+    connections: int = Field(default=6, ge=1, le=8)
+    webhook_public_keys: tuple[str, ...] = ()
+
+
 class TransportSection(_Section):
     """Who carries the mail."""
 
     kind: str = "maildir"
     only_to: tuple[str, ...] = ()
+    smtp: SmtpSection = SmtpSection()
+    sendgrid: SendGridSection = SendGridSection()
+
+
+class PaceSection(_Section):
+    """How fast mail goes out, in all processes together. 0 and empty: as fast as the carrier takes it."""
+
+    per_second: float = Field(default=0.0, ge=0)
+    per_domain: dict[str, float] = {}  # mails a second to one domain; "*" is for each that is not named
+    warm_up: tuple[tuple[int, int], ...] = ()  # (day of sending, mails on that day at most), until the last day named
+    hours: str = ""  # such as 8-20, in the site's zone
+
+    @field_validator("hours")
+    @classmethod
+    def _hours(cls, value: str) -> str:
+        first, dash, last = value.replace(" ", "").partition("-")
+        if value and not (dash and first.isdecimal() and last.isdecimal() and int(first) < int(last) <= 24):
+            raise ValueError("must be two hours of a day such as 8-20")
+        return value.replace(" ", "")
+
+    @field_validator("per_domain")
+    @classmethod
+    def _rates(cls, value: dict[str, float]) -> dict[str, float]:
+        if any(rate <= 0 for rate in value.values()):
+            raise ValueError("each rate must be above 0; leave a domain out to let it go as fast as it can")
+        return {name.lower(): rate for name, rate in value.items()}
+
+    @field_validator("warm_up")
+    @classmethod
+    def _days(cls, value: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        days = [day for day, _ in value]
+        if any(day < 1 or most < 1 for day, most in value) or days != sorted(set(days)):
+            raise ValueError("must be [day, mails] pairs with rising days from 1, such as [[1, 200], [2, 500]]")
+        return value
 
 
 class Settings(BaseSettings):
@@ -105,6 +162,7 @@ class Settings(BaseSettings):
     database: DatabaseSection = DatabaseSection()
     engine: Engine = Engine()
     transport: TransportSection = TransportSection()
+    pace: PaceSection = PaceSection()
 
     @classmethod
     def settings_customise_sources(

@@ -384,6 +384,40 @@ replies = Table(
     Column("at", Instant, nullable=False),
 )
 
+requests = Table(
+    "requests",  # one call of a provider that took many deliveries under one name of its own
+    metadata,
+    Column("edition_id", Integer, primary_key=True),
+    Column("provider_id", Text, primary_key=True),
+    Column("batch_n", Integer, nullable=False),
+    Column("recipients", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+pace_buckets = Table(
+    "pace_buckets",
+    metadata,
+    Column("name", Text, primary_key=True),  # "smtp", or "smtp example.org" for a domain through it
+    Column("tokens", sa.Float, nullable=False, server_default="0"),
+    Column("filled_at", Instant),
+    Column("blocked_until", Instant),  # nothing goes before this moment
+    Column("why", Text, nullable=False, server_default=""),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row; each makes the next wait longer
+    Column("first_day", Text),  # local day on which this carrier first sent: the warm-up counts from it
+    Column("day", Text),  # local day that `used` counts
+    Column("used", Integer, nullable=False, server_default="0"),
+)
+
+letters = Table(
+    "letters",  # what makes an edition a letter: its own text, and whom it is for
+    metadata,
+    Column("edition_id", ForeignKey("editions.id"), primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("preheader", Text, nullable=False, server_default=""),
+    Column("body", Text, nullable=False),  # clean HTML
+    Column("segment", sa.JSON, nullable=False),  # topics, language, joined since, received or not surely reached by
+)
+
 notices = Table(
     "notices",
     metadata,

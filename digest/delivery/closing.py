@@ -29,7 +29,7 @@ CHUNK = 500  # readers who get entries back in one transaction
 SURE_AFTER = timedelta(minutes=15)  # a stale sender may still learn the truth until then
 
 # Not the person's own reason: what they were to get is owed to them still.
-OWED_FAILED = ("transient", "policy", "relay", "deadline", "not arrived")
+OWED_FAILED = ("transient", "full", "policy", "deadline", "not arrived")
 OWED_SKIPPED = ("paused", "cancelled")
 
 

@@ -39,10 +39,25 @@ class Recipient(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Sheet:
+    """What a provider that builds the message itself is given: texts with slots, and the headers that all share."""
+
+    from_name: str
+    from_address: str
+    reply_to: str
+    subject: str
+    text: str
+    html: str
+    headers: Mapping[str, str]  # list headers and Auto-Submitted; not what differs from reader to reader
+
+
+@dataclass(frozen=True)
 class Compiled:
     """A variant ready to be joined; made by `compile`. The numbers say where in `template` what is filled in."""
 
     uid: str  # of the edition
+    sender: str
+    sheet: Sheet
     template: tuple[bytes, ...]
     to: int
     id: int
@@ -88,6 +103,8 @@ def compile(rendered: Rendered, shell: Shell, *, uid: str, variant: int, key: by
     seed.update(len(uid.encode()).to_bytes(4, "big") + uid.encode())
     return Compiled(
         uid=uid,
+        sender=headers.mailbox("", shell.from_address).decode("ascii"),
+        sheet=_sheet(rendered, shell),
         template=tuple(b"" if isinstance(segment, str) else segment for segment in segments),
         to=segments.index("to"),
         id=segments.index("id"),
@@ -115,12 +132,31 @@ def _head(rendered: Rendered, shell: Shell, date: datetime, boundary: str) -> It
     if slot("unsubscribe") in rendered.html:
         yield b"List-Unsubscribe: <"
         yield "link"
-        yield b">\r\n" + _list_headers(shell)
-    yield headers.whole("Auto-Submitted", "auto-generated") + headers.whole("MIME-Version", "1.0")
+        yield b">\r\n"
+    yield b"".join(headers.whole(name, value) for name, value in _shared(rendered, shell).items())
+    yield headers.whole("MIME-Version", "1.0")
     yield f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'.encode("ascii")
 
 
-def _list_headers(shell: Shell) -> bytes:
+def _sheet(rendered: Rendered, shell: Shell) -> Sheet:
+    return Sheet(
+        from_name=clean(shell.from_name),
+        from_address=headers.mailbox("", shell.from_address).decode("ascii"),
+        reply_to=headers.mailbox("", shell.reply_to).decode("ascii") if shell.reply_to else "",
+        subject=clean(rendered.subject)[: headers.TEXT_LIMIT].rstrip(),
+        text=rendered.text,
+        html=rendered.html,
+        headers=_shared(rendered, shell),
+    )
+
+
+def _shared(rendered: Rendered, shell: Shell) -> dict[str, str]:
+    """Headers that all readers' mails have alike: those of a list only where one can leave it."""
+    listed = _list_headers(shell) if slot("unsubscribe") in rendered.html else {}
+    return listed | {"Auto-Submitted": "auto-generated"}
+
+
+def _list_headers(shell: Shell) -> dict[str, str]:
     host = headers.domain(shell.host)
     phrase = clean(shell.digest_name)
     phrase = f'"{phrase}" ' if phrase.isascii() and not set(phrase) & set('"\\') and 0 < len(phrase) < 120 else ""
@@ -134,7 +170,7 @@ def _list_headers(shell: Shell) -> bytes:
     }
     if shell.reply_to:
         lines["List-Owner"] = f"<mailto:{headers.mailbox('', shell.reply_to).decode('ascii')}>"
-    return b"".join(headers.whole(name, value) for name, value in lines.items())
+    return lines
 
 
 def _sender(host: str) -> str:

@@ -12,6 +12,9 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email import policy
+from email.parser import BytesHeaderParser
+from email.utils import parseaddr
 from functools import partial
 
 import sqlalchemy as sa
@@ -48,6 +51,10 @@ class _Whole:
 
     uid: str
     data: bytes
+
+    @property
+    def sender(self) -> str:
+        return parseaddr(str(BytesHeaderParser(policy=policy.compat32).parsebytes(self.data)["From"]))[1]
 
     def join(self, recipient: Recipient) -> bytes:
         return self.data
@@ -158,7 +165,7 @@ def _hand_over(transport: Transport, held: _Held) -> Receipt:
 def _record(held: _Held, receipt: Receipt, now: datetime, conn: Connection) -> None:
     """Writes the answer, unless the lease was lost; what was put off is tried again like a delivery."""
     mine = sa.update(t).where(t.c.id == held.id, t.c.fence == held.fence, t.c.state == State.TRYING)
-    if receipt.answer in (Answer.TRANSIENT, Answer.RELAY) and held.attempts < len(outcomes.RETRY_AFTER):
+    if receipt.answer in (Answer.TRANSIENT, Answer.AWAY, Answer.RELAY) and held.attempts < len(outcomes.RETRY_AFTER):
         wait = timedelta(minutes=outcomes.RETRY_AFTER[held.attempts])
         later = {"state": State.PLANNED, "attempts": held.attempts + 1, "due_at": now + wait, "lease_until": 0}
         conn.execute(mine.values(code=receipt.code or None, **later))

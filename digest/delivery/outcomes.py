@@ -34,6 +34,8 @@ class Outcome(NamedTuple):
 FINAL = {
     Answer.ACCEPTED: (State.ACCEPTED, None),
     Answer.HARD: (State.FAILED, "hard"),
+    Answer.DOUBTFUL: (State.FAILED, "doubtful"),
+    Answer.FULL: (State.FAILED, "full"),
     Answer.POLICY: (State.FAILED, "policy"),
     Answer.UNSURE: (State.UNSURE, None),
 }
@@ -55,7 +57,8 @@ def record(
         ledger.count(conn, held.edition_id, held.n, {state: len(done)})
     for outcome in by_answer.get(Answer.HARD, []):
         book.refuse(conn, outcome.row.recipient.subscriber_id, "hard", now)
-    hand_back(conn, held, edition, [o.row for o in by_answer.get(Answer.RELAY, [])], now=now)
+    back = by_answer.get(Answer.RELAY, []) + by_answer.get(Answer.AWAY, [])
+    hand_back(conn, held, edition, [o.row for o in back], now=now)
     _put_off(conn, held, edition, [o.row for o in by_answer.get(Answer.TRANSIENT, [])], now=now)
     _provider_ids(conn, held, by_answer.get(Answer.ACCEPTED, []))
     _keep_replies(conn, held.edition_id, outcomes, now)

@@ -43,6 +43,7 @@ class Mail:
 
     uid: str
     bodies: dict[int, bytes] = field(default_factory=dict)
+    sender: str = "digest@example.org"
 
     def message_id(self, recipient: Recipient) -> str:
         return f"<{recipient.subscriber_id}.{self.uid}@example.org>"

@@ -28,6 +28,7 @@ class Mail:
     """A variant whose joining may do something beside."""
 
     uid: str = UID
+    sender: str = "digest@example.org"
     body: bytes = b"Subject: x\r\n\r\nHello\r\n"
     beside: Callable[[], object] = lambda: None
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import random
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -118,6 +120,8 @@ class Faulty:
         self._todo: SimpleQueue[Group | None] = SimpleQueue()
         self._known: SimpleQueue[tuple[int, Receipt]] = SimpleQueue()
         self._under_way = 0
+        self._until = math.inf
+        self._record = record
         self._lock = threading.Lock()
         self._open = [_Connection(record) for _ in range(connections)]
         self._threads: list[threading.Thread] = []
@@ -150,6 +154,14 @@ class Faulty:
         self._under_way -= len(positions)
         return positions
 
+    def hold(self, until: float) -> None:
+        """No connection begins with a group after it."""
+        self._until = until
+
+    def single(self) -> Faulty:
+        """Another one that keeps what it hands over in the same record."""
+        return Faulty(self._record, self._script, connections=1)
+
     def close(self) -> None:
         """Breaks what is under way."""
         self.recall()
@@ -172,6 +184,11 @@ class Faulty:
         connection.close()
 
     def _carry(self, connection: _Connection, group: Group) -> None:
+        if time.monotonic() >= self._until:
+            late = Receipt(Answer.AWAY, "late")
+            for position in group.positions:
+                self._known.put((position, late))
+            return
         lines: dict[int, tuple[str, bytes]] = {}
         for position, recipient in zip(group.positions, group.recipients, strict=True):
             fate = self._fate(group.variant.uid, recipient.subscriber_id)

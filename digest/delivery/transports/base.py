@@ -2,12 +2,14 @@
 
 A transport takes groups of deliveries (`begin`) and tells what became of each (`outcomes`), in any order, each
 exactly once. It decides nothing about retries, never looks at the database, and never raises for one recipient's
-fate: that is a Receipt. Four answers are all the sender needs: accepted, try later, never (with whose fault it is),
-and unsure. Anything else it raises means that nothing after the last reported outcome is known: those are unsure.
+fate: that is a Receipt. Accepted, try later, never (with whose fault it is), nobody now, nobody at all, and unsure are
+all that the sender needs to know. Anything else it raises means that nothing after the last reported outcome is
+known: those are unsure. Work goes on only inside `outcomes`, in the caller's thread or in threads of its own.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -21,28 +23,40 @@ from digest.errors import BadInput, Refused
 from digest.home import Home
 
 ENTRY_POINTS = "digest.transports"  # where an installed package names its transports: a function from Home to Transport
-OURS = {"maildir": "digest.delivery.transports.local:maildir"}  # known in a checkout that is not installed, too
+OURS = {  # known in a checkout that is not installed, too
+    "maildir": "digest.delivery.transports.local:maildir",
+    "smtp": "digest.delivery.transports.smtp:smtp",
+    "sendgrid": "digest.delivery.transports.sendgrid:sendgrid",
+}
 
 
 class Answer(Enum):
     """What became of one hand-over."""
 
     ACCEPTED = "accepted"
-    TRANSIENT = "transient"  # proof that nothing was accepted; may be tried again later
+    TRANSIENT = "transient"  # proof that nothing was accepted; this reader may be tried again later
+    FULL = "full"  # the mailbox is full, says a final answer: owed, and after many editions the person's own reason
     HARD = "hard"  # the address does not exist: the person's own reason
+    DOUBTFUL = "doubtful"  # refused at the address without saying why: hard when it happens in a second edition
     POLICY = "policy"  # refused for what we are or sent, not for who they are
-    RELAY = "relay"  # the relay refuses everyone (configuration, credit): stop the run
+    AWAY = "away"  # nobody can be handed over just now and nothing was accepted: wait, no try is counted
+    RELAY = "relay"  # the relay refuses everyone (configuration, credit): stop the run, no try is counted
     UNSURE = "unsure"  # handed over, no answer
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """The answer for one delivery: `code` is short and stable, `text` the reply as it came (cleaned, <= 500)."""
+    """The answer for one delivery: `code` is short and stable, `text` the reply as it came (cleaned, <= 500).
+
+    `provider_id` is the carrier's name for it, shared by all of one request where it is the request's; `wait` the
+    seconds that an AWAY carrier asks for, 0 when it does not say.
+    """
 
     answer: Answer
     code: str = ""
     text: str = ""
     provider_id: str | None = None
+    wait: float = 0.0
 
 
 class Body(Protocol):
@@ -51,6 +65,10 @@ class Body(Protocol):
     @property
     def uid(self) -> str:
         """Names the edition or the notice: with the subscriber it names one delivery for ever."""
+
+    @property
+    def sender(self) -> str:
+        """The address that the mail is from, its domain in ASCII: the envelope's too, unless the carrier sets one."""
 
     def join(self, recipient: Recipient) -> bytes:
         """The whole message for this recipient, with CRLF line ends."""
@@ -83,6 +101,12 @@ class Transport(Protocol):
     def recall(self) -> Iterable[int]:
         """Takes back what certainly was not handed over yet, and names it; the rest stays under way."""
 
+    def hold(self, until: float) -> None:
+        """Begins no hand-over after this monotonic second: the lease ends then. A later call moves it."""
+
+    def single(self) -> Transport:
+        """A transport of the same kind, with connections of its own, for mails about one affair, one at a time."""
+
     def close(self) -> None:
         """Ends connections; nothing is handed over or told after it. What had no outcome until then is unsure."""
 
@@ -102,6 +126,7 @@ class Sequential:
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[int, Body, Recipient]] = deque()
+        self._until = math.inf
 
     def deliver(self, variant: Body, recipient: Recipient) -> Receipt:
         """Hands one mail over and says what became of it."""
@@ -117,7 +142,7 @@ class Sequential:
     def outcomes(self, timeout: float) -> Iterable[tuple[int, Receipt]]:
         """Delivers what is queued until `timeout` is over, yielding each receipt as soon as it is known."""
         until = time.monotonic() + timeout
-        while self._waiting:
+        while self._waiting and time.monotonic() < self._until:
             position, variant, recipient = self._waiting.popleft()
             try:
                 receipt = self.deliver(variant, recipient)
@@ -132,6 +157,14 @@ class Sequential:
         positions = [position for position, _, _ in self._waiting]
         self._waiting.clear()
         return positions
+
+    def hold(self, until: float) -> None:
+        """Nothing is delivered after it; what waits can be recalled."""
+        self._until = until
+
+    def single(self) -> Transport:
+        """The same one: it keeps nothing between two mails."""
+        return self
 
     def close(self) -> None:
         """Forgets what waits."""

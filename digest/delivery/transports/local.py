@@ -82,13 +82,17 @@ class Maildir(Sequential):
     def outcomes(self, timeout: float) -> Iterable[tuple[int, Receipt]]:
         """Delivers what waits, some together under one sync of new/, until `timeout` is over."""
         until = time.monotonic() + timeout
-        while self._known or self._waiting:
+        while self._known or (self._waiting and time.monotonic() < self._until):
             if not self._known:
                 self._deliver_some()
             while self._known:
                 yield self._known.popleft()
             if time.monotonic() >= until:
                 return
+
+    def single(self) -> Maildir:
+        """Another one over the same folder."""
+        return Maildir(self._folder)
 
     def close(self) -> None:
         """Forgets what waits; what was delivered is found again."""
