@@ -338,6 +338,7 @@ batches = Table(
     Column("lease_until", BigInteger, nullable=False, server_default="0"),  # microseconds of the database's clock
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("size", Integer, nullable=False),
+    Column("paced", sa.Boolean, nullable=False, server_default=sa.false()),  # due_at is the slot its rows waited for
     Column("accepted", Integer, nullable=False, server_default="0"),
     Column("skipped", Integer, nullable=False, server_default="0"),
     Column("failed", Integer, nullable=False, server_default="0"),
@@ -398,8 +399,7 @@ pace_buckets = Table(
     "pace_buckets",
     metadata,
     Column("name", Text, primary_key=True),  # "smtp", or "smtp example.org" for a domain through it
-    Column("tokens", sa.Float, nullable=False, server_default="0"),
-    Column("filled_at", Instant),
+    Column("next_slot", Instant),  # when the next mail may go at the set rate; each mail moves it on
     Column("blocked_until", Instant),  # nothing goes before this moment
     Column("why", Text, nullable=False, server_default=""),
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row; each makes the next wait longer

@@ -15,8 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "pace_buckets",
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("tokens", sa.Float(), server_default="0", nullable=False),
-        sa.Column("filled_at", sa.BigInteger(), nullable=True),
+        sa.Column("next_slot", sa.BigInteger(), nullable=True),
         sa.Column("blocked_until", sa.BigInteger(), nullable=True),
         sa.Column("why", sa.Text(), server_default="", nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
@@ -44,3 +43,5 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name=op.f("fk_letters_edition_id")),
         sa.PrimaryKeyConstraint("edition_id", name=op.f("pk_letters")),
     )
+    with op.batch_alter_table("batches", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("paced", sa.Boolean(), server_default=sa.false(), nullable=False))
