@@ -338,11 +338,11 @@ batches = Table(
     Column("lease_until", BigInteger, nullable=False, server_default="0"),  # microseconds of the database's clock
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("size", Integer, nullable=False),
-    Column("paced", sa.Boolean, nullable=False, server_default=sa.false()),  # due_at is the slot its rows waited for
     Column("accepted", Integer, nullable=False, server_default="0"),
     Column("skipped", Integer, nullable=False, server_default="0"),
     Column("failed", Integer, nullable=False, server_default="0"),
     Column("unsure", Integer, nullable=False, server_default="0"),
+    Column("paced", sa.Boolean, nullable=False, server_default=sa.false()),  # due_at is the slot its rows waited for
     Index(
         "ix_batches_leasable",
         "edition_id",

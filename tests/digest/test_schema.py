@@ -68,8 +68,18 @@ def definitions(db: Database) -> set[tuple[str, ...]]:
 
 
 def _clauses(text: str | None) -> list[str]:
-    """The lines of a definition in an order of their own: SQLite keeps the statement as it was written."""
-    return sorted(line.strip(" \t,") for line in (text or "").splitlines())
+    """The parts of a definition in an order of their own: SQLite keeps statements as written, and adds columns last."""
+    words = " ".join((text or "").split())
+    head, _, rest = words.partition("(")
+    rest, _, tail = rest.rpartition(")")
+    depth, parts = 0, [""]
+    for sign in rest:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [head.strip(), *sorted(part.strip() for part in parts), tail.strip()]
 
 
 def test_a_new_database_gets_exactly_the_tables_of_the_metadata(empty: Database, made: Database) -> None:

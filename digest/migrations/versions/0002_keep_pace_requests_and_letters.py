@@ -43,5 +43,4 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name=op.f("fk_letters_edition_id")),
         sa.PrimaryKeyConstraint("edition_id", name=op.f("pk_letters")),
     )
-    with op.batch_alter_table("batches", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("paced", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("batches", sa.Column("paced", sa.Boolean(), server_default=sa.false(), nullable=False))
