@@ -11,8 +11,9 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -33,6 +34,7 @@ from subscribers.offices import Office
 
 log = structlog.get_logger(__name__)
 
+SHORTEST = timedelta(milliseconds=500)  # between two rounds of a resident clock
 IDLE = timedelta(seconds=5)  # how often a resident clock looks for what other processes asked for
 PASSING = (Busy, Stale, SQLAlchemyError, OSError)  # failures of the surroundings, not of an edition: tried again
 
@@ -44,42 +46,63 @@ def one_pass(office: Office) -> None:
 
     What fails keeps nothing else from being done; the first failure is raised at the end.
     """
-    failures: list[Exception] = []
     with offices.ending_gently(office):
-        for step in (publish_due, compile_due, send_notices, carry_all_on, send_notices, tidy):
-            try:
-                step(office)
-            except Exception as error:
-                log.exception("step failed", step=step.__name__)
-                failures.append(error)
+        _do(office, (publish_due, compile_due, send_notices, carry_all_on, send_notices, tidy))
+
+
+def _do(office: Office, steps: Sequence[Callable[[Office], None]]) -> None:
+    failures: list[Exception] = []
+    for step in steps:
+        try:
+            step(office)
+        except Exception as error:
+            log.exception("step failed", step=step.__name__)
+            failures.append(error)
     if failures:
         raise failures[0]
 
 
 def send_notices(office: Office) -> None:
-    """Mails about one affair that are due."""
-    notices.deliver_due(office.home.db, office.transport, clock=office.clock, owner=office.owner)
+    """Mails about one affair that are due: before the bulk, and beside it, by a transport of their own."""
+    notices.deliver_due(
+        office.home.db,
+        office.post,
+        clock=office.clock,
+        owner=office.owner,
+        stopping=lambda: office.sender.stops_at is not None,
+    )
 
 
 def carry_all_on(office: Office) -> None:
-    """Works on each edition under way; one that cannot be worked on stops and says so, and the others go on."""
-    failures: list[Exception] = []
-    for edition in under_way(office):
-        try:
-            carry_on(office, edition)
-        except Exception as error:
-            log.exception("edition failed", edition=edition.id)
-            failures.append(error)
-            if not isinstance(error, PASSING):
-                office.home.db.run(partial(_halt, office, edition))
+    """Works on all editions under way; one that cannot be worked on stops and says so, and the others go on."""
+    failures: dict[int, Exception] = {}
+    numbers = [edition.id for edition in under_way(office)]
+    _each(numbers, failures, partial(prepare, office))
+    office.sender.deliver(*(number for number in numbers if number not in failures))
+    failures |= office.sender.failed
+    _each(numbers, failures, partial(conclude, office))
+    for number, error in failures.items():
+        if not isinstance(error, PASSING):
+            office.home.db.run(partial(_halt, office, number))
     if failures:
-        raise failures[0]
+        raise next(iter(failures.values()))
 
 
-def _halt(office: Office, edition: Edition, conn: Connection) -> None:
+def _each(numbers: list[int], failures: dict[int, Exception], step: Callable[[int], object]) -> None:
+    """Does the step for each edition that has not failed yet, and notes those that fail at it."""
+    for number in numbers:
+        if number not in failures:
+            try:
+                step(number)
+            except Exception as error:
+                log.exception("edition failed", edition=number)
+                failures[number] = error
+
+
+def _halt(office: Office, number: int, conn: Connection) -> None:
     now, why = office.clock(), "The program failed at it; the log of the program says how."
     with suppress(Refused):  # it has ended meanwhile
-        staff_mail.stopped(office.home, conn, review.pause(conn, edition.id, why=why, now=now), now)
+        staff_mail.stopped(office.home, conn, review.pause(conn, number, why=why, now=now), now)
 
 
 def publish_due(office: Office) -> None:
@@ -119,18 +142,34 @@ def under_way(office: Office) -> list[Edition]:
         return editions.all_editions(conn, states=(editions.FROZEN, editions.SENDING))
 
 
-def carry_on(office: Office, edition: Edition) -> None:
+def carry_on(office: Office, number: int) -> None:
     """Plans, delivers and closes one edition as far as is possible now."""
-    home, now = office.home, office.clock()
+    prepare(office, number)
+    office.sender.deliver(number)
+    if error := office.sender.failed.get(number):
+        raise error
+    conclude(office, number)
+
+
+def prepare(office: Office, number: int) -> None:
+    """Plans an edition that is locked; ends one that is canceled."""
+    edition = _now(office, number)
     if edition.cancelling:
-        closing.finish_cancel(home.db, edition, office.people, now=now)
-        return
-    if edition.state == editions.FROZEN and not edition.paused_at:
-        planning.plan(home.db, edition.id, office.people, now=now, owner=office.owner)
-    office.sender.deliver(edition.id)
-    while home.db.run(partial(leases.expire, edition_id=edition.id, owner=office.owner, now=office.clock())):
+        closing.finish_cancel(office.home.db, edition, office.people, now=office.clock())
+    elif edition.state == editions.FROZEN and not edition.paused_at:
+        planning.plan(office.home.db, number, office.people, now=office.clock(), owner=office.owner)
+
+
+def conclude(office: Office, number: int) -> None:
+    """Fails what is past its deadline, and closes the edition when nothing of it is left to go."""
+    while office.home.db.run(partial(leases.expire, edition_id=number, owner=office.owner, now=office.clock())):
         pass
-    closing.close(home.db, edition.id, office.people, now=office.clock())
+    closing.close(office.home.db, number, office.people, now=office.clock())
+
+
+def _now(office: Office, number: int) -> Edition:
+    with office.home.db.reading() as conn:
+        return editions.find(conn, number)
 
 
 def tidy(office: Office) -> None:
@@ -174,13 +213,12 @@ def see_through(office: Office, number: int) -> Edition:
 
 def _see_through(office: Office, number: int) -> Edition:
     while True:
-        with office.home.db.reading() as conn:
-            edition = editions.find(conn, number)
+        edition = _now(office, number)
         if edition.state not in (editions.FROZEN, editions.SENDING) or edition.paused_at:
             return edition
-        carry_on(office, edition)
+        carry_on(office, number)
         with office.home.db.reading() as conn:
-            edition, wake = editions.find(conn, number), leases.next_due(conn, number)
+            edition, wake = editions.find(conn, number), _no_sooner(office, leases.next_due(conn, number), conn)
         if edition.state in editions.ENDED or not offices.sleep_until(office, wake):
             return edition
 
@@ -202,7 +240,8 @@ def next_moment(office: Office) -> datetime | None:
 def _moments(office: Office) -> Iterator[datetime]:
     now = office.clock()
     with office.home.db.reading() as conn:
-        yield from filter(None, (leases.next_due(conn), notices.next_due(conn), items.next_publication(conn)))
+        bulk = _no_sooner(office, leases.next_due(conn), conn)
+        yield from filter(None, (bulk, notices.next_due(conn), items.next_publication(conn)))
         for digest in publications.all(conn):
             for series in _offered(conn, digest):
                 schedule = editions.schedule(series, digest.zone)
@@ -210,25 +249,24 @@ def _moments(office: Office) -> Iterator[datetime]:
                     yield schedules.next_occurrence(schedule, now).at
 
 
+def _no_sooner(office: Office, due: datetime | None, conn: Connection) -> datetime | None:
+    """When bulk mail can go on: what is due waits while the carrier takes nobody, or the pace allows nothing."""
+    closed = office.sender.closed_until(conn)
+    return due if due is None or closed is None else max(due, closed)
+
+
 # --- resident --------------------------------------------------------------------------------------------------
 
 
+CLOCK = (publish_due, compile_due, send_notices, tidy)  # beside the sending, which may take hours
+SENDING = (carry_all_on,)
+
+
 def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
-    """The resident clock: a pass now, and one at each next moment, until SIGTERM or `stop`."""
+    """The resident clock: its steps now and at each next moment, the sending beside them; until SIGTERM or `stop`."""
     ended = stop or threading.Event()
     wakes = BackgroundScheduler(timezone=UTC, job_defaults={"misfire_grace_time": None, "max_instances": 1})
-
-    working = threading.Lock()
-
-    def step() -> None:
-        with working:
-            if ended.is_set():
-                return
-            try:
-                one_pass(office)
-            except Exception:
-                log.exception("pass failed; the next one tries again")
-            wakes.add_job(step, DateTrigger(_next_wake(office), timezone=UTC))
+    rounds = [_Round(office, steps, wakes, ended) for steps in (CLOCK, SENDING)]
 
     def end(*_: object) -> None:
         office.sender.stop()
@@ -238,17 +276,42 @@ def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
     wakes.start()
-    wakes.add_job(step, DateTrigger(offices.utc_now(), timezone=UTC))
+    for one in rounds:
+        wakes.add_job(one.work, DateTrigger(offices.utc_now(), timezone=UTC))
     ended.wait()
     office.sender.stop()
-    # Not wait=True: that holds the lock that a pass needs to plan the next one, and both would wait for ever.
+    # Not wait=True: that holds the lock that a round needs to plan the next one, and both would wait for ever.
     wakes.shutdown(wait=False)
-    with working:
-        pass
+    for one in rounds:
+        with one.working:
+            pass
+
+
+@dataclass
+class _Round:
+    """Some steps that come again and again, in a thread of their own."""
+
+    office: Office
+    steps: Sequence[Callable[[Office], None]]
+    wakes: BackgroundScheduler
+    ended: threading.Event
+    working: threading.Lock = field(default_factory=threading.Lock)
+
+    def work(self) -> None:
+        """Does the steps, and says when to do them again."""
+        with self.working:
+            if self.ended.is_set():
+                return
+            try:
+                _do(self.office, self.steps)
+            except Exception:
+                log.exception("a round failed; the next one tries again")
+            if not self.ended.is_set():
+                self.wakes.add_job(self.work, DateTrigger(_next_wake(self.office), timezone=UTC))
 
 
 def _next_wake(office: Office) -> datetime:
-    """The real time of the next pass: what falls due, or a look after a few seconds for what others asked for.
+    """The real time of the next round: what falls due, or a look after a few seconds for what others asked for.
 
     A database that cannot be asked does not end the clock.
     """
@@ -257,7 +320,7 @@ def _next_wake(office: Office) -> datetime:
     except Exception:
         log.exception("what is due cannot be read; a look after a few seconds")
         due = None
-    wait = IDLE if due is None else max(timedelta(milliseconds=50), min(due - office.clock(), IDLE))
+    wait = IDLE if due is None else max(SHORTEST, min(due - office.clock(), IDLE))
     return offices.utc_now() + wait
 
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -71,6 +71,13 @@ def insert_new(conn: Connection, table: sa.Table) -> sqlite.Insert | postgresql.
     if conn.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()
+
+
+def tuples(result: sa.CursorResult[Any]) -> list[tuple[Any, ...]]:
+    """Every row as the driver gives it: half the cost of `all()`, for columns that need no conversion."""
+    found = [] if result.cursor is None else result.cursor.fetchall()
+    result.close()
+    return cast("list[tuple[Any, ...]]", found)
 
 
 class Turnstile:

@@ -343,6 +343,7 @@ batches = Table(
     Column("failed", Integer, nullable=False, server_default="0"),
     Column("unsure", Integer, nullable=False, server_default="0"),
     Column("paced", sa.Boolean, nullable=False, server_default=sa.false()),  # due_at is the slot its rows waited for
+    Column("released_at", BigInteger),  # when it was last let go, in microseconds of the database's clock
     Index(
         "ix_batches_leasable",
         "edition_id",

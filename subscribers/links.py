@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import binascii
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
@@ -46,7 +47,7 @@ def expiry(issued: datetime) -> date:
 
 
 class Issuer:
-    """Issues the links of one digest quickly: the keys are derived once, 2 microseconds a link.
+    """Issues the links of one digest quickly: the keys are derived once, a microsecond a link.
 
     `expires_day` is the last day of the preferences links (`expiry`). `key` is the number of the signing key, by
     default the current one: an edition frozen under an older key can go on with it for unsubscribe links.
@@ -54,33 +55,26 @@ class Issuer:
 
     def __init__(self, keyring: Keyring, digest_id: int, *, expires_day: date, key: int | None = None) -> None:
         number = key or keyring.current
-        self._unsubscribe = _Signer(keyring, UNSUBSCRIBE, number, _HEADS[UNSUBSCRIBE].pack(number, digest_id))
+        self.unsubscribe = _signer(keyring, UNSUBSCRIBE, number, _HEADS[UNSUBSCRIBE].pack(number, digest_id))
         current = keyring.current
         head = _HEADS[PREFERENCES].pack(current, digest_id, (expires_day - _EPOCH).days)
-        self._preferences = _Signer(keyring, PREFERENCES, current, head)
-
-    def unsubscribe(self, subscriber_id: int) -> str:
-        """The token that ends this subscription, for ever."""
-        return self._unsubscribe.token(subscriber_id)
-
-    def preferences(self, subscriber_id: int) -> str:
-        """The token that shows and changes this subscription until `expires_day`."""
-        return self._preferences.token(subscriber_id)
+        self.preferences = _signer(keyring, PREFERENCES, current, head)
 
 
-class _Signer:
-    """The hash state after key, length and head: one recipient costs a copy of it."""
+def _signer(keyring: Keyring, scope: str, number: int, head: bytes) -> Callable[[int], str]:
+    """From a subscriber to their token: the hash state after key, length and head is copied for each."""
+    start = blake2b(key=_key(keyring, scope, number), digest_size=_MAC)
+    start.update((len(head) + _PERSON.size).to_bytes(4, "big") + head)  # as keys.mac keeps parts apart
+    copy, pack, b64 = start.copy, _PERSON.pack, binascii.b2a_base64
+    length = -(-(len(head) + _PERSON.size + _MAC) * 4 // 3)  # without the padding
 
-    def __init__(self, keyring: Keyring, scope: str, number: int, head: bytes) -> None:
-        self._head = head
-        self._state = blake2b(key=_key(keyring, scope, number), digest_size=_MAC)
-        self._state.update((len(head) + _PERSON.size).to_bytes(4, "big") + head)  # as keys.mac keeps parts apart
-
-    def token(self, subscriber_id: int) -> str:
-        person = _PERSON.pack(subscriber_id)
-        state = self._state.copy()
+    def token(subscriber_id: int) -> str:
+        person = pack(subscriber_id)
+        state = copy()
         state.update(person)
-        return _encode(self._head + person + state.digest())
+        return b64(head + person + state.digest(), newline=False)[:length].translate(_TO_URL).decode("ascii")
+
+    return token
 
 
 def issue(keyring: Keyring, scope: str, digest_id: int, subscriber_id: int, *, expires: date | None = None) -> str:

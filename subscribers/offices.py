@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from digest.delivery import owners, staff_mail
+from digest.delivery.pace import Pace
 from digest.delivery.sender import Sender
 from digest.delivery.transports import base
 from digest.delivery.transports.base import Transport
@@ -36,10 +37,11 @@ def utc_now() -> datetime:
 
 @dataclass
 class Office:
-    """Everything one process needs to keep an installation going."""
+    """Everything one process needs to keep an installation going. `post` carries notices, beside the bulk."""
 
     home: Home
     transport: Transport
+    post: Transport
     people: Audience
     sender: Sender
     clock: Clock
@@ -47,6 +49,7 @@ class Office:
 
     def close(self) -> None:
         self.transport.close()
+        self.post.close()
         self.home.close()
 
 
@@ -61,10 +64,11 @@ def open_office(home: Home, *, clock: Clock = utc_now, transport: Transport | No
         clock=clock,
         owner=owners.me(),
         key=home.keys.derive_fixed("message-id"),
+        pace=Pace(home.settings.pace, zone=home.settings.site.time_zone, carrier=carrier.name),
         only_to=home.settings.transport.only_to,
         stopped=partial(staff_mail.stopped, home),
     )
-    return Office(home, carrier, people, sender, clock)
+    return Office(home, carrier, carrier.single(), people, sender, clock)
 
 
 @contextmanager

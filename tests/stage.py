@@ -130,13 +130,15 @@ class Stage:
 
     # --- people
 
-    def join(self, name: str, topics: str = "*=weekly", *, hour: int = 7, zone: str = ZONE) -> int:
+    def join(
+        self, name: str, topics: str = "*=weekly", *, hour: int = 7, zone: str = ZONE, domain: str = "example.org"
+    ) -> int:
         """A reader with these choices, active from now on."""
         with self.db.transaction() as conn:
             added = members.add(
                 conn,
                 KEYS,
-                f"{name}@example.org",
+                f"{name}@{domain}",
                 digest_id=self.digest.id,
                 now=self.now,
                 mapping=preferences.parse(topics, ("weekly",)),

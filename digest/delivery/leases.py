@@ -8,12 +8,14 @@ otherwise unsure, and never sent again by itself. Lock order: editions, batches,
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import editions
+from digest import editions, tables
 from digest.db import now_micros
 from digest.delivery import ledger, owners
 from digest.delivery.ledger import Lease
@@ -24,10 +26,18 @@ from digest.tables import editions as editions_table
 LEASE = timedelta(seconds=120)
 
 
-def lease(conn: Connection, edition_id: int, *, owner: str, now: datetime) -> Lease | None:
+class Carrier(NamedTuple):
+    """Who will carry what is marked: its name, and whether handing over the same delivery again cannot double it."""
+
+    name: str
+    repeatable: bool
+
+
+def lease(conn: Connection, edition_id: int, *, owner: str, carrier: Carrier, now: datetime) -> Lease | None:
     """The next due batch of the edition, or None; rows that a dead holder left under way are put right first.
 
-    `now` is the caller's clock and decides what is due; who holds a lease is judged by the database's clock.
+    `now` is the caller's clock and decides what is due; who holds a lease is judged by the database's clock. The
+    carrier is recorded in the batch before a row is marked for it.
     """
     edition = editions.find(conn, edition_id, share=True)
     if edition.state != editions.SENDING or edition.paused_at or edition.cancelling:
@@ -37,29 +47,36 @@ def lease(conn: Connection, edition_id: int, *, owner: str, now: datetime) -> Le
         return None
     if free.fence > 1:
         recover(conn, edition_id, free.n)
+    conn.execute(
+        _CARRIED, {"in_edition": edition_id, "in_batch": free.n, "by": carrier.name, "again": carrier.repeatable}
+    )
     return free
 
 
 def _claim(conn: Connection, statement: sa.UpdateBase, edition_id: int, owner: str, now: datetime) -> Lease | None:
-    _free_dead(conn, edition_id)
-    row = conn.execute(statement, {"in_edition": edition_id, "mine": owner, "moment": now}).one_or_none()
-    return Lease(edition_id, row.n, row.fence, row.deadline) if row else None
+    """The first free batch; when there is none, one that a dead process of this host held."""
+    values = {"in_edition": edition_id, "mine": owner, "moment": now}
+    row = conn.execute(statement, values).one_or_none()
+    if row is None and _free_dead(conn, edition_id):
+        row = conn.execute(statement, values).one_or_none()
+    return Lease(edition_id, row.n, row.fence, row.deadline, row.paced) if row else None
 
 
 def _lease_end() -> sa.ColumnElement[int]:
     return now_micros() + int(LEASE / timedelta(microseconds=1))
 
 
-def _free_dead(conn: Connection, edition_id: int) -> None:
-    """Leases of processes of this host that are gone are free at once."""
+def _free_dead(conn: Connection, edition_id: int) -> int:
+    """Leases of processes of this host that are gone are free at once; how many there were."""
     held = conn.execute(_HELD, {"in_edition": edition_id}).all()
-    for row in held:
-        if owners.is_gone(row.lease_owner):
-            conn.execute(
-                sa.update(batches)
-                .where(batches.c.edition_id == edition_id, batches.c.n == row.n, batches.c.fence == row.fence)
-                .values(lease_until=0)
-            )
+    gone = [row for row in held if owners.is_gone(row.lease_owner)]
+    for row in gone:
+        conn.execute(
+            sa.update(batches)
+            .where(batches.c.edition_id == edition_id, batches.c.n == row.n, batches.c.fence == row.fence)
+            .values(lease_until=0)
+        )
+    return len(gone)
 
 
 def recover(conn: Connection, edition_id: int, n: int) -> None:
@@ -89,17 +106,17 @@ def gate(conn: Connection, held: Lease) -> None:
 
 def release(conn: Connection, held: Lease) -> bool:
     """Lets go of a batch; closed when no row of it is still to go. True when it is closed."""
-    left = conn.scalar(
-        sa.select(sa.func.count())
-        .select_from(deliveries)
-        .where(*ledger.of_batch(held.edition_id, held.n), deliveries.c.state <= State.TRYING)
-    )
-    conn.execute(
-        sa.update(batches)
-        .where(batches.c.edition_id == held.edition_id, batches.c.n == held.n)
-        .values(state=ledger.OPEN if left else ledger.CLOSED, lease_until=0, lease_owner=None)
-    )
-    return not left
+    state = conn.execute(_RELEASE, {"in_edition": held.edition_id, "in_batch": held.n}).scalar_one()
+    return bool(state == ledger.CLOSED)
+
+
+def let_go_others(conn: Connection, edition_id: int, *, owner: str, besides: Collection[int]) -> None:
+    """Lets go of batches that this owner leased without hearing of it: what they marked was never handed over."""
+    for row in conn.execute(_HELD, {"in_edition": edition_id}).all():
+        if row.lease_owner == owner and row.n not in besides:
+            trying = (*ledger.of_batch(edition_id, row.n), deliveries.c.state == State.TRYING)
+            conn.execute(sa.update(deliveries).where(*trying).values(state=State.PLANNED))
+            release(conn, Lease(edition_id, row.n, row.fence, tables.EPOCH))
 
 
 def expire(conn: Connection, edition_id: int, *, owner: str, now: datetime) -> bool:
@@ -159,7 +176,7 @@ def _taking(*which: sa.ColumnElement[bool]) -> sa.UpdateBase:
         sa.update(batches)
         .where(here, batches.c.n == candidate.scalar_subquery(), free)
         .values(state=ledger.LEASED, **taken)
-        .returning(batches.c.n, batches.c.fence, batches.c.deadline)
+        .returning(batches.c.n, batches.c.fence, batches.c.deadline, batches.c.paced)
     )
 
 
@@ -172,6 +189,15 @@ _HELD = (
     .where(batches.c.edition_id == sa.bindparam("in_edition"), sa.text("batches.state < 2"))
     .where(batches.c.state == ledger.LEASED, batches.c.lease_until > 0)
     .order_by(batches.c.n)
+)
+_CARRIED = sa.update(batches).where(*ledger.HERE).values(transport=sa.bindparam("by"), repeatable=sa.bindparam("again"))
+_DONE = batches.c.accepted + batches.c.skipped + batches.c.failed + batches.c.unsure == batches.c.size
+_RELEASE = (
+    sa.update(batches)
+    .where(*ledger.HERE)
+    .values(state=sa.case((_DONE, ledger.CLOSED), else_=ledger.OPEN), lease_until=0, lease_owner=None)
+    .values(released_at=now_micros())
+    .returning(batches.c.state)
 )
 _GATE = (
     sa.update(batches).where(*ledger.HERE, batches.c.fence == sa.bindparam("my_fence")).values(lease_until=_lease_end())

@@ -9,21 +9,26 @@ by `leases`. Lock order: editions, batches, deliveries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from digest import db as databases
+from digest import editions, tables
 from digest.delivery.message import Recipient
 from digest.editions import Edition
 from digest.errors import Stale
 from digest.tables import State, batches, deliveries
 
 OPEN, LEASED, CLOSED = 0, 1, 2
+
+LARGEST = 1_000  # rows of one batch at most
+STEP = timedelta(seconds=10)  # moments of batches that rows move to
 
 COUNTED = (State.ACCEPTED, State.SKIPPED, State.FAILED, State.UNSURE)
 
@@ -46,6 +51,7 @@ class Lease:
     n: int
     fence: int
     deadline: datetime
+    paced: bool = False  # its rows have waited for their slots already
 
 
 class Marked(NamedTuple):
@@ -101,6 +107,9 @@ def of_batch(edition_id: int, n: int) -> tuple[sa.ColumnElement[bool], ...]:
 # --- marking ---------------------------------------------------------------------------------------------------
 
 
+Admit = Callable[[Connection, Sequence[Recipient]], Sequence[datetime | None]]
+
+
 def mark(
     conn: Connection,
     held: Lease,
@@ -108,35 +117,34 @@ def mark(
     book: AddressBook,
     *,
     room: int,
-    transport: str,
-    repeatable: bool,
     now: datetime,
+    admit: Admit | None = None,
 ) -> list[Marked]:
-    """Marks up to `room` planned rows as under way and returns them; those who may not be mailed are skipped.
+    """Marks up to `room` planned rows as under way and returns them; fewer only when no more are planned.
 
-    The people's answer is read in this transaction: whoever left before it commits gets nothing.
+    The people's answer is read in this transaction: whoever left before it commits gets nothing, and is skipped.
+    `admit` tells who must wait, and until when: their rows move to a later batch.
     """
-    while rows := _planned(conn, held, room):
+    done: list[Marked] = []
+    while len(done) < room and (rows := _planned(conn, held, room - len(done))):
         answers = book.resolve(conn, edition, [row[1] for row in rows])
         marked, refused = _divide(rows, answers)
         for reason, positions in refused.items():
             change(conn, held, positions, State.PLANNED, State.SKIPPED, code=reason, now=now)
-        change(conn, held, [m.pos for m in marked], State.PLANNED, State.TRYING, now=now)
         count(conn, held.edition_id, held.n, {State.SKIPPED: sum(map(len, refused.values()))})
-        if marked:
-            carrier = {"transport": transport, "repeatable": repeatable}
-            batch = (batches.c.edition_id == held.edition_id, batches.c.n == held.n)
-            conn.execute(sa.update(batches).where(*batch).values(carrier))
-            return marked
-    return []
+        if admit is not None and marked:
+            marked = _admitted(conn, held, marked, admit(conn, [m.recipient for m in marked]))
+        change(conn, held, [m.pos for m in marked], State.PLANNED, State.TRYING, now=now)
+        done += marked
+    return done
 
 
-_Planned = sa.Row[int, int, int, int]  # pos, subscriber, variant, attempts
+_Planned = tuple[int, int, int, int]  # pos, subscriber, variant, attempts
 
 
-def _planned(conn: Connection, held: Lease, room: int) -> Sequence[_Planned]:
+def _planned(conn: Connection, held: Lease, room: int) -> list[Any]:
     values = {"in_edition": held.edition_id, "in_batch": held.n, "room": room}
-    return conn.execute(_NEXT_ROWS, values).all()
+    return databases.tuples(conn.execute(_NEXT_ROWS, values))
 
 
 def _divide(
@@ -152,6 +160,60 @@ def _divide(
         else:
             marked.append(Marked(pos, variant_n, attempts, answer))
     return marked, refused
+
+
+def _admitted(
+    conn: Connection, held: Lease, marked: Sequence[Marked], waits: Sequence[datetime | None]
+) -> list[Marked]:
+    """Those who may go now; the others move to batches due when their turn comes, never after the deadline."""
+    later: dict[datetime, list[int]] = {}
+    for row, wait in zip(marked, waits, strict=True):
+        if wait is not None:
+            later.setdefault(min(rounded(wait), held.deadline), []).append(row.pos)
+    if later:
+        editions.find(conn, held.edition_id, lock=True)  # whoever gives a batch its number holds the edition
+    for due, positions in sorted(later.items()):
+        move(conn, held, positions, due=due, paced=True)
+    return [row for row, wait in zip(marked, waits, strict=True) if wait is None]
+
+
+def rounded(moment: datetime) -> datetime:
+    """Up to the next step, so that rows that wait for nearly the same moment share a batch."""
+    return tables.EPOCH + -((tables.EPOCH - moment) // STEP) * STEP
+
+
+def move(
+    conn: Connection, held: Lease, positions: Sequence[int], *, due: datetime, paced: bool = False, tries: int = 0
+) -> None:
+    """Planned rows leave a held batch for a later one with the same deadline; the sum of sizes stays what was planned.
+
+    `tries` are added to their attempts. A later batch that nobody has touched yet, of the same moment, takes them in.
+    The caller holds the edition's row.
+    """
+    n, size = _later_batch(conn, held, due, paced, len(positions))
+    moved = 0
+    for pos in sorted(positions):
+        moved += 1
+        values = {"in_edition": held.edition_id, "in_batch": held.n, "at_pos": pos, "to": n, "place": size + moved}
+        if conn.execute(_MOVE, values | {"more": tries}).rowcount != 1:
+            raise Stale(f"Row {pos} of batch {held.n} is not as it was read. Nothing was changed.")
+    resize = sa.update(batches).where(batches.c.edition_id == held.edition_id)
+    conn.execute(resize.where(batches.c.n == held.n).values(size=batches.c.size - moved))
+    conn.execute(resize.where(batches.c.n == n).values(size=batches.c.size + moved))
+
+
+def _later_batch(conn: Connection, held: Lease, due: datetime, paced: bool, more: int) -> tuple[int, int]:
+    """Number and size of the batch that takes them: an untouched one of that moment, or a new one."""
+    same = (batches.c.due_at == due, batches.c.deadline == held.deadline, batches.c.paced == paced)
+    fit = sa.select(batches.c.n, batches.c.size).where(batches.c.edition_id == held.edition_id, *same)
+    fit = fit.where(sa.text("batches.state < 2"), batches.c.state == OPEN, batches.c.fence == 0)
+    found = conn.execute(fit.where(batches.c.size <= LARGEST - more).with_for_update().limit(1)).one_or_none()
+    if found is not None:
+        return found.n, found.size
+    n = next_batch(conn, held.edition_id)
+    new = {"edition_id": held.edition_id, "n": n, "due_at": due, "deadline": held.deadline, "paced": paced, "size": 0}
+    conn.execute(sa.insert(batches).values(new))
+    return n, 0
 
 
 def change(
@@ -170,6 +232,16 @@ def change(
         changed = conn.execute(_CHANGE, values | {"first": first, "last": last}).rowcount
         if changed != last - first + 1:
             raise Stale(f"Rows {first} to {last} of batch {held.n} are not as they were read. Nothing was changed.")
+
+
+def name(conn: Connection, held: Lease, names: Mapping[int, str]) -> None:
+    """Writes the carrier's own name of each of these deliveries, by position."""
+    if conn.dialect.name == "sqlite":
+        rows = [(name, held.edition_id, held.n, pos) for pos, name in names.items()]
+        conn.exec_driver_sql(_NAME_SQLITE, rows)
+    else:
+        batch = {"in_edition": held.edition_id, "in_batch": held.n}
+        conn.execute(_NAME_POSTGRES, batch | {"positions": list(names), "names": list(names.values())})
 
 
 def _runs(positions: Sequence[int]) -> Iterable[tuple[int, int]]:
@@ -201,6 +273,19 @@ _CHANGE = (
     .where(*_ROWS, deliveries.c.pos.between(sa.bindparam("first"), sa.bindparam("last")))
     .where(deliveries.c.state == sa.bindparam("old"))
     .values(state=sa.bindparam("new"), code=sa.bindparam("why"), updated_at=sa.bindparam("at"))
+)
+_MOVE = (
+    sa.update(deliveries)
+    .where(*_ROWS, deliveries.c.pos == sa.bindparam("at_pos"), deliveries.c.state == State.PLANNED)
+    .values(
+        batch_n=sa.bindparam("to"), pos=sa.bindparam("place"), attempts=deliveries.c.attempts + sa.bindparam("more")
+    )
+)
+_NAME_SQLITE = "UPDATE deliveries SET provider_id = ? WHERE edition_id = ? AND batch_n = ? AND pos = ?"
+_NAME_POSTGRES = sa.text(
+    "UPDATE deliveries SET provider_id = r.name "
+    "FROM unnest(CAST(:positions AS integer[]), CAST(:names AS text[])) AS r(pos, name) "
+    "WHERE edition_id = :in_edition AND batch_n = :in_batch AND deliveries.pos = r.pos"
 )
 _COUNT = (
     sa.update(batches)

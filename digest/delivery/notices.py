@@ -101,10 +101,17 @@ def queue(
     return added.first() is not None
 
 
-def deliver_due(db: Database, transport: Transport, *, clock: Callable[[], datetime], owner: str) -> int:
-    """Sends what is due, one at a time; returns how many were handed over."""
+def deliver_due(
+    db: Database,
+    transport: Transport,
+    *,
+    clock: Callable[[], datetime],
+    owner: str,
+    stopping: Callable[[], bool] = lambda: False,
+) -> int:
+    """Sends what is due, one at a time, until told to stop; returns how many were handed over."""
     sent = 0
-    while (held := db.run(partial(_take, transport, clock(), owner))) is not None:
+    while not stopping() and (held := db.run(partial(_take, transport, clock(), owner))) is not None:
         receipt = _hand_over(transport, held)
         db.run(partial(_record, held, receipt, clock()))
         log.info("notice", notice=held.id, answer=receipt.answer.value)

@@ -7,21 +7,29 @@ truth is learnt. Refuses: outcomes of rows that are not under way (the transacti
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from digest import tables
+from digest.db import insert_new
 from digest.delivery import ledger
 from digest.delivery.ledger import AddressBook, Lease, Marked
 from digest.delivery.transports.base import Answer, Receipt
 from digest.editions import Edition
 from digest.errors import Stale
-from digest.tables import State, batches, deliveries, replies
+from digest.tables import State, deliveries, replies, requests
 
 RETRY_AFTER = (1, 5, 15, 60)  # minutes until the second, third, ... try of a delivery that was put off
+JITTER = 0.2  # of that time is added at most, so that what failed together does not come back together
+
+FULL_EDITIONS, FULL_FOR = 5, timedelta(days=14)  # a mailbox that is full so often, for so long, is given up
+LOOKED_BACK = 10  # editions of a digest in which an address's earlier refusals are looked for
 
 
 class Outcome(NamedTuple):
@@ -32,36 +40,95 @@ class Outcome(NamedTuple):
 
 
 FINAL = {
-    Answer.ACCEPTED: (State.ACCEPTED, None),
-    Answer.HARD: (State.FAILED, "hard"),
-    Answer.DOUBTFUL: (State.FAILED, "doubtful"),
-    Answer.FULL: (State.FAILED, "full"),
-    Answer.POLICY: (State.FAILED, "policy"),
-    Answer.UNSURE: (State.UNSURE, None),
+    Answer.HARD: "hard",
+    Answer.DOUBTFUL: "doubtful",
+    Answer.FULL: "full",
+    Answer.POLICY: "policy",
 }
+BACK = (Answer.RELAY, Answer.AWAY)  # proof that nothing was accepted, and it says nothing of the reader
 
 
 def record(
     conn: Connection, held: Lease, edition: Edition, book: AddressBook, outcomes: Collection[Outcome], *, now: datetime
 ) -> None:
-    """Writes outcomes beside their counters. What must be tried again moves to a later batch of its own.
+    """Writes outcomes beside their counters. What must be tried again moves to a later batch.
 
     A row that comes back from trying obeys what was said meanwhile: a cancel skips it.
     """
+    accepted = [outcome for outcome in outcomes if outcome.receipt.answer is Answer.ACCEPTED]
     by_answer: dict[Answer, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_answer.setdefault(outcome.receipt.answer, []).append(outcome)
-    for answer, (state, code) in FINAL.items():
-        done = by_answer.get(answer, [])
-        ledger.change(conn, held, [o.row.pos for o in done], State.TRYING, state, code=code, now=now)
-        ledger.count(conn, held.edition_id, held.n, {state: len(done)})
-    for outcome in by_answer.get(Answer.HARD, []):
+    if len(accepted) < len(outcomes):  # else nothing but acceptances, as nearly always
+        for outcome in outcomes:
+            by_answer.setdefault(outcome.receipt.answer, []).append(outcome)
+        by_answer.pop(Answer.ACCEPTED, None)
+    unsure = by_answer.pop(Answer.UNSURE, [])
+    failed = {code: by_answer.get(answer, []) for answer, code in FINAL.items()}
+    _accept(conn, held, accepted, now)
+    ledger.change(conn, held, [o.row.pos for o in unsure], State.TRYING, State.UNSURE, now=now)
+    for code, some in failed.items():
+        ledger.change(conn, held, [o.row.pos for o in some], State.TRYING, State.FAILED, code=code, now=now)
+    counts = {State.ACCEPTED: len(accepted), State.UNSURE: len(unsure), State.FAILED: sum(map(len, failed.values()))}
+    ledger.count(conn, held.edition_id, held.n, counts)
+    if by_answer:
+        _refuse(conn, edition, book, failed, now)
+        hand_back(conn, held, edition, [o.row for answer in BACK for o in by_answer.get(answer, [])], now=now)
+        _put_off(conn, held, edition, [o.row for o in by_answer.get(Answer.TRANSIENT, [])], now=now)
+    if by_answer or unsure:
+        _keep_replies(conn, held.edition_id, [*unsure, *itertools.chain.from_iterable(by_answer.values())], now)
+
+
+def _accept(conn: Connection, held: Lease, accepted: Sequence[Outcome], now: datetime) -> None:
+    """Runs of plain acceptances change together; ids of each are written one by one, those of a request once."""
+    ledger.change(conn, held, [o.row.pos for o in accepted], State.TRYING, State.ACCEPTED, now=now)
+    named: dict[str, list[int]] = {}
+    for outcome in accepted:
+        if outcome.receipt.provider_id is not None:
+            named.setdefault(outcome.receipt.provider_id, []).append(outcome.row.pos)
+    single = {positions[0]: name for name, positions in named.items() if len(positions) == 1}
+    if single:
+        ledger.name(conn, held, single)
+    for name, positions in named.items():
+        if len(positions) > 1:
+            _count_request(conn, held, name, len(positions), now)
+
+
+def _count_request(conn: Connection, held: Lease, name: str, recipients: int, now: datetime) -> None:
+    """One call that took many under one name; its outcomes may be recorded in more than one commit."""
+    request = {"edition_id": held.edition_id, "provider_id": name}
+    conn.execute(insert_new(conn, requests).values(batch_n=held.n, recipients=0, at=now, **request))
+    this = (requests.c.edition_id == held.edition_id, requests.c.provider_id == name)
+    conn.execute(sa.update(requests).where(*this).values(recipients=requests.c.recipients + recipients))
+
+
+def _refuse(
+    conn: Connection, edition: Edition, book: AddressBook, failed: Mapping[str, Sequence[Outcome]], now: datetime
+) -> None:
+    """Addresses that do not exist get nothing more; a doubtful refusal or a full mailbox counts up to that."""
+    for outcome in failed["hard"]:
         book.refuse(conn, outcome.row.recipient.subscriber_id, "hard", now)
-    back = by_answer.get(Answer.RELAY, []) + by_answer.get(Answer.AWAY, [])
-    hand_back(conn, held, edition, [o.row for o in back], now=now)
-    _put_off(conn, held, edition, [o.row for o in by_answer.get(Answer.TRANSIENT, [])], now=now)
-    _provider_ids(conn, held, by_answer.get(Answer.ACCEPTED, []))
-    _keep_replies(conn, held.edition_id, outcomes, now)
+    for outcome in failed["doubtful"]:
+        reader = outcome.row.recipient.subscriber_id
+        if any(code == "doubtful" for code, _ in _history(conn, edition, reader)):
+            book.refuse(conn, reader, "hard", now)
+    for outcome in failed["full"]:
+        reader = outcome.row.recipient.subscriber_id
+        before = list(itertools.takewhile(lambda row: row[0] == "full", _history(conn, edition, reader)))
+        if len(before) + 1 >= FULL_EDITIONS and before[-1][1] <= now - FULL_FOR:
+            book.refuse(conn, reader, "hard", now)
+
+
+def _history(conn: Connection, edition: Edition, reader: int) -> list[tuple[str | None, datetime]]:
+    """What became of this reader's rows in the digest's editions before this one, the latest first: code, when."""
+    e, d = tables.editions, deliveries
+    rows = (
+        sa.select(d.c.code, d.c.updated_at)
+        .join(e, e.c.id == d.c.edition_id)
+        .where(e.c.digest_id == edition.digest_id, e.c.id < edition.id, d.c.subscriber_id == reader)
+        .where(d.c.state.in_((State.ACCEPTED, State.FAILED)), d.c.updated_at.is_not(None))
+        .order_by(e.c.id.desc())
+        .limit(LOOKED_BACK)
+    )
+    return [(row.code, row.updated_at) for row in conn.execute(rows)]
 
 
 def hand_back(conn: Connection, held: Lease, edition: Edition, rows: Sequence[Marked], *, now: datetime) -> None:
@@ -85,43 +152,19 @@ def _put_off(conn: Connection, held: Lease, edition: Edition, rows: Sequence[Mar
     for row in rows:
         by_tries.setdefault(row.attempts, []).append(row.pos)
     for tries, positions in by_tries.items():
-        due = now + timedelta(minutes=RETRY_AFTER[min(tries, len(RETRY_AFTER) - 1)])
-        if tries >= len(RETRY_AFTER) or due >= held.deadline:
+        due = ledger.rounded(now + _wait(edition, held, tries)) if tries < len(RETRY_AFTER) else held.deadline
+        if due >= held.deadline:
             ledger.change(conn, held, positions, State.TRYING, State.FAILED, code="transient", now=now)
             ledger.count(conn, held.edition_id, held.n, {State.FAILED: len(positions)})
         else:
-            _move(conn, held, positions, tries + 1, due, now)
+            ledger.change(conn, held, positions, State.TRYING, State.PLANNED, now=now)
+            ledger.move(conn, held, positions, due=due, tries=1)
 
 
-def _move(conn: Connection, held: Lease, positions: Sequence[int], tries: int, due: datetime, now: datetime) -> None:
-    """One transaction: the old batch shrinks, a new one holds the rows; the sum of sizes stays what was planned."""
-    ledger.change(conn, held, positions, State.TRYING, State.PLANNED, now=now)
-    n = ledger.next_batch(conn, held.edition_id)
-    conn.execute(
-        sa.insert(batches).values(
-            edition_id=held.edition_id, n=n, due_at=due, deadline=held.deadline, size=len(positions)
-        )
-    )
-    conn.execute(
-        sa.update(deliveries)
-        .where(*ledger.of_batch(held.edition_id, held.n), deliveries.c.pos.in_(list(positions)))
-        .values(batch_n=n, attempts=tries)
-    )
-    conn.execute(
-        sa.update(batches)
-        .where(batches.c.edition_id == held.edition_id, batches.c.n == held.n)
-        .values(size=batches.c.size - len(positions))
-    )
-
-
-def _provider_ids(conn: Connection, held: Lease, accepted: Iterable[Outcome]) -> None:
-    for outcome in accepted:
-        if outcome.receipt.provider_id is not None:
-            conn.execute(
-                sa.update(deliveries)
-                .where(*ledger.of_batch(held.edition_id, held.n), deliveries.c.pos == outcome.row.pos)
-                .values(provider_id=outcome.receipt.provider_id)
-            )
+def _wait(edition: Edition, held: Lease, tries: int) -> timedelta:
+    """The time until the next try, with a jitter that is the same whenever this batch is asked again."""
+    dice = int.from_bytes(blake2b(f"{edition.uid} {held.n} {tries}".encode(), digest_size=4).digest()) / 2**32
+    return timedelta(minutes=RETRY_AFTER[tries] * (1 + JITTER * dice))
 
 
 def _keep_replies(conn: Connection, edition_id: int, outcomes: Iterable[Outcome], now: datetime) -> None:
@@ -129,7 +172,7 @@ def _keep_replies(conn: Connection, edition_id: int, outcomes: Iterable[Outcome]
     texts = {
         o.row.recipient.subscriber_id: " ".join(filter(None, (o.receipt.code, o.receipt.text)))[:500]
         for o in outcomes
-        if o.receipt.answer is not Answer.ACCEPTED and (o.receipt.code or o.receipt.text)
+        if o.receipt.code or o.receipt.text
     }
     if texts:
         gone = sa.delete(replies).where(replies.c.edition_id == edition_id, replies.c.subscriber_id.in_(list(texts)))
@@ -138,6 +181,18 @@ def _keep_replies(conn: Connection, edition_id: int, outcomes: Iterable[Outcome]
             sa.insert(replies),
             [{"edition_id": edition_id, "subscriber_id": k, "text": v, "at": now} for k, v in texts.items()],
         )
+
+
+def still_under_way(conn: Connection, held: Lease, mine: Collection[int]) -> set[int]:
+    """After a commit whose answer was lost: which of `mine` are still under way in the ledger.
+
+    What that commit marked, and nobody will hand over now, is planned again. The caller holds the batch.
+    """
+    trying = (*ledger.of_batch(held.edition_id, held.n), deliveries.c.state == State.TRYING)
+    found = set(conn.scalars(sa.select(deliveries.c.pos).where(*trying)))
+    for pos in found - set(mine):
+        conn.execute(sa.update(deliveries).where(*trying, deliveries.c.pos == pos).values(state=State.PLANNED))
+    return found & set(mine)
 
 
 def contradict(conn: Connection, held: Lease, outcomes: Iterable[Outcome], *, now: datetime) -> list[int]:
@@ -150,7 +205,7 @@ def contradict(conn: Connection, held: Lease, outcomes: Iterable[Outcome], *, no
         arrived = outcome.receipt.answer is Answer.ACCEPTED
         if outcome.receipt.answer is Answer.UNSURE:
             continue
-        reason = {Answer.HARD: "hard", Answer.POLICY: "policy"}.get(outcome.receipt.answer, "transient")
+        reason = FINAL.get(outcome.receipt.answer, "transient")
         person = outcome.row.recipient.subscriber_id
         if settle_unsure(conn, held.edition_id, person, arrived=arrived, reason=reason, now=now) and not arrived:
             failed.append(person)

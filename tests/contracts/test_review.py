@@ -180,7 +180,7 @@ def test_two_processes_that_close_give_back_once(postgres_stage: Stage) -> None:
         return hold(conn, digest_id)
 
     stage.people.hold = late  # type: ignore[method-assign]
-    give = partial(closing.give_back, edition=edition, audience=stage.people, which=closing._owed(edition.id))
+    give = partial(closing.give_back, edition=edition, audience=stage.people, which=closing._owed(edition))
     assert stage.db.run(give) == 0
     assert stage.carries() == {}
 
@@ -234,7 +234,7 @@ def test_a_delivery_that_is_put_off_just_before_the_next_run_is_tried_again(stag
     edition = stage.cycle()
     stage.transport.answers[stage.ids["ann"]] = [Answer.TRANSIENT, Answer.ACCEPTED]
     stage.deliver(edition)
-    stage.later(minutes=1)
+    stage.later(minutes=1.5)
     stage.expire(edition)
     stage.deliver(edition)
     assert stage.rows(edition) == {"ann": ("accepted", None)}
@@ -537,14 +537,14 @@ def test_a_failing_edition_does_not_keep_a_later_one_from_going_out(
     first = stage.cycle()
     stage.publish("y", "a")
     second = stage.cycle()
-    carry_on = scheduler.carry_on
+    prepare = scheduler.prepare
 
-    def failing(office: offices.Office, edition: Edition) -> None:
-        if edition.id == first.id:
+    def failing(office: offices.Office, number: int) -> None:
+        if number == first.id:
             raise ZeroDivisionError
-        carry_on(office, edition)
+        prepare(office, number)
 
-    monkeypatch.setattr(scheduler, "carry_on", failing)
+    monkeypatch.setattr(scheduler, "prepare", failing)
     with pytest.raises(ZeroDivisionError):
         scheduler.one_pass(world.office)
     assert stage.find(second).state == editions.SENT
@@ -559,10 +559,10 @@ def test_the_resident_clock_survives_a_database_that_cannot_be_read(
     def broken(office: offices.Office) -> None:
         failed.set()
         monkeypatch.setattr(scheduler, "next_moment", lambda office: None)
-        monkeypatch.setattr(scheduler, "one_pass", lambda office: passed.set())
+        monkeypatch.setattr(scheduler, "_do", lambda office, steps: passed.set())
         raise OSError("the database is away")
 
-    monkeypatch.setattr(scheduler, "one_pass", lambda office: None)
+    monkeypatch.setattr(scheduler, "_do", lambda office, steps: None)
     monkeypatch.setattr(scheduler, "next_moment", broken)
     stop = threading.Event()
     thread = threading.Thread(target=scheduler.run_forever, args=(world.office,), kwargs={"stop": stop})
@@ -572,6 +572,32 @@ def test_the_resident_clock_survives_a_database_that_cannot_be_read(
     stop.set()
     thread.join(timeout=30)
     assert went_on
+
+
+def test_a_notice_does_not_wait_for_a_long_delivery(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "IDLE", timedelta(milliseconds=100))
+    stage = world.stage
+    edition = crowd(stage, 1)
+    sending, go_on, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(reader: int) -> None:
+        sending.set()
+        go_on.wait(30)
+
+    stage.transport.during = slow
+    thread = threading.Thread(target=scheduler.run_forever, args=(world.office,), kwargs={"stop": stop}, daemon=True)
+    thread.start()
+    assert sending.wait(20)
+    test_notices.queue(stage)
+    until = time.monotonic() + 20
+    while test_notices.only(stage).state != tables.State.ACCEPTED and time.monotonic() < until:
+        stop.wait(0.05)
+    assert test_notices.only(stage).state == tables.State.ACCEPTED
+    assert stage.rows(edition) == {"reader0": ("trying", None)}
+    go_on.set()
+    stop.set()
+    thread.join(timeout=30)
+    assert stage.rows(edition) == {"reader0": ("accepted", None)}
 
 
 def test_all_pauses_that_are_over_end_before_the_run(world: World) -> None:

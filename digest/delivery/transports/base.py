@@ -13,10 +13,11 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import Enum
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 from digest.delivery.message import Recipient
 from digest.errors import BadInput, Refused
@@ -74,8 +75,7 @@ class Body(Protocol):
         """The whole message for this recipient, with CRLF line ends."""
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Deliveries of one variant that are handed over together; `positions` name them to the sender."""
 
     positions: Sequence[int]
@@ -162,9 +162,11 @@ class Sequential:
         """Nothing is delivered after it; what waits can be recalled."""
         self._until = until
 
-    def single(self) -> Transport:
-        """The same one: it keeps nothing between two mails."""
-        return self
+    def single(self) -> Self:
+        """A twin with a queue of its own; all else is shared."""
+        twin = copy(self)
+        twin._waiting, twin._until = deque(), math.inf
+        return twin
 
     def close(self) -> None:
         """Forgets what waits."""

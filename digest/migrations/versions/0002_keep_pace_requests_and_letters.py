@@ -44,3 +44,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("edition_id", name=op.f("pk_letters")),
     )
     op.add_column("batches", sa.Column("paced", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("batches", sa.Column("released_at", sa.BigInteger(), nullable=True))
