@@ -1,6 +1,7 @@
 """What went out, as anyone may read it: past editions with their items as they were frozen.
 
-Promises: no personal link, no reader, no count of people. Refuses: editions that have not gone out.
+Promises: no personal link, no reader, no count of people. Refuses: editions that have not gone out, and letters:
+they were written to some.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def stories(conn: Connection, number: int) -> tuple[Story, ...]:
 
 
 def archive(conn: Connection, *, limit: int | None = None) -> list[Published]:
-    """What went out, newest first (the latest `limit`), without editions for owed entries alone: they hold nothing."""
+    """What went out, newest first (the latest `limit`), without letters and what was for owed entries alone."""
     rows = conn.scalars(
         sa.select(t.c.id)
         .where(t.c.state.in_((SENDING, SENT, CANCELLED)), t.c.kind == "digest", t.c.plan_done_at.is_not(None))
@@ -67,12 +68,12 @@ def archive(conn: Connection, *, limit: int | None = None) -> list[Published]:
 def published(conn: Connection, number: int) -> Published:
     """One edition for the archive. Raises NotFound for those that did not go out."""
     edition = editions.find(conn, number)
-    if edition.plan_done_at is None or edition.is_carries or not edition.settings:
-        raise NotFound(f"Edition {number} has not gone out.")
+    if edition.plan_done_at is None or edition.kind != "digest" or not edition.settings:
+        raise NotFound(f"Edition {number} has not gone out, or it is not for everyone to read.")
     return Published(
         number=number,
         name=edition.settings["digest_name"],
-        cadence=edition.cadence,
+        cadence=edition.series,
         day=date.fromisoformat(edition.settings["date"]),
         stories=stories(conn, number),
     )

@@ -36,13 +36,13 @@ ENDED = (SENT, CANCELLED, SKIPPED)
 
 @dataclass(frozen=True)
 class Edition:
-    """One issue of a series. `id` is its permanent number everywhere; `number` counts within the series."""
+    """One issue of a series, or a letter. `id` is its permanent number; `number` counts within the series."""
 
     id: int
     uid: str
-    kind: str  # digest, carries
+    kind: str  # digest, carries, letter
     digest_id: int
-    cadence: str
+    cadence: str | None  # a letter belongs to no series
     number: int | None
     state: str
     reason: str
@@ -76,6 +76,18 @@ class Edition:
         """Whether it is for owed entries alone."""
         return self.kind == "carries"
 
+    @property
+    def is_letter(self) -> bool:
+        """Whether it is a text of its own instead of news; `digest.letters` has the text."""
+        return self.kind == "letter"
+
+    @property
+    def series(self) -> str:
+        """The cadence of its series. Raises ValueError for a letter, which has none."""
+        if self.cadence is None:
+            raise ValueError(f"edition {self.id} is in no series")
+        return self.cadence
+
 
 COLUMNS = [t.c[name] for name in Edition.__dataclass_fields__]
 
@@ -86,6 +98,9 @@ _HOLD_SERIES = (
     sa.select(tables.series.c.mark)
     .where(tables.series.c.digest_id == sa.bindparam("digest"), tables.series.c.cadence == sa.bindparam("at"))
     .with_for_update()
+)
+_HOLD_DIGEST = (
+    sa.select(tables.digests.c.id).where(tables.digests.c.id == sa.bindparam("digest")).with_for_update(key_share=True)
 )
 FLAGS = ("state", "paused_at", "question", "as_is", "cancelling", "plan_fence")
 _FLAGS = sa.select(*(t.c[name] for name in FLAGS)).where(t.c.id == sa.bindparam("number")).with_for_update(read=True)
@@ -201,6 +216,19 @@ def hold_series(conn: Connection, digest_id: int, cadence: str) -> None:
     conn.execute(_HOLD_SERIES, {"digest": digest_id, "at": cadence})
 
 
+def hold(conn: Connection, edition: Edition) -> None:
+    """What planning holds so that no reader changes meanwhile: the edition's series, or for a letter its digest."""
+    if edition.cadence is None:
+        hold_digest(conn, edition.digest_id)
+    else:
+        hold_series(conn, edition.digest_id, edition.cadence)
+
+
+def hold_digest(conn: Connection, digest_id: int) -> None:
+    """Holds the row that every change to the digest's people notes itself in (`publications.touch_people`)."""
+    conn.execute(_HOLD_DIGEST, {"digest": digest_id})
+
+
 def schedule(series: Series, zone: str) -> Schedule | None:
     """When the series runs; alerts have no calendar."""
     if series.cadence == "instant":
@@ -281,10 +309,11 @@ def freeze(conn: Connection, edition_id: int, settings: Settings, now: datetime)
             settings=snapshot(
                 settings,
                 digest,
-                cadence=edition.cadence,
+                cadence=edition.series,
                 edition=edition.id,
                 day=edition.starts_at or now,
-                since=since(conn, edition.digest_id, edition.cadence, before=edition.id),
+                since=since(conn, edition.digest_id, edition.series, before=edition.id),
+                most=publications.one_series(conn, edition.digest_id, edition.series).most,
             ),
         )
     )
@@ -294,9 +323,12 @@ def freeze(conn: Connection, edition_id: int, settings: Settings, now: datetime)
 
 
 def snapshot(
-    settings: Settings, digest: Digest, *, cadence: str, edition: int, day: datetime, since: str
+    settings: Settings, digest: Digest, *, cadence: str, edition: int, day: datetime, since: str, most: int = 0
 ) -> dict[str, Any]:
-    """Identity and addresses as they are now, in plain values: later changes never touch a frozen edition."""
+    """Identity and addresses as they are now, in plain values: later changes never touch a frozen edition.
+
+    Beyond `most` entries a list goes on as titles; mails without entries have no use for it.
+    """
     site = settings.site
     return {
         "site_name": site.name,
@@ -314,6 +346,7 @@ def snapshot(
         "from_name": digest.from_name,
         "from_address": digest.from_address,
         "reply_to": digest.reply_to,
+        "most": most,
     }
 
 

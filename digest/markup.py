@@ -19,6 +19,7 @@ from inscriptis import get_text
 from inscriptis.css_profiles import STRICT_CSS_PROFILE
 from inscriptis.model.config import ParserConfig
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 Clean = NewType("Clean", str)
 
@@ -58,6 +59,18 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethr
 def markdown_to_html(text: str, base_url: str = "") -> Clean:
     """CommonMark (with tables) as clean HTML; HTML inside it is cleaned like any other."""
     return clean(_MARKDOWN.render(plain(text)), base_url)
+
+
+def pictures(text: str) -> list[int]:
+    """The lines of Markdown, from 0 on, at which a paragraph or a block of HTML begins that shows a picture."""
+
+    def shows(token: Token) -> bool:
+        return token.type == "image" or (
+            token.type in ("html_inline", "html_block") and "<img" in token.content.lower()
+        )
+
+    tokens = _MARKDOWN.parse(plain(text))
+    return [one.map[0] for one in tokens if one.map and any(map(shows, [one, *(one.children or ())]))]
 
 
 def clean(html: str, base_url: str = "") -> Clean:

@@ -7,18 +7,16 @@ page, are samples that do nothing. Refuses: to preview when nothing waits, namin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from digest import editions, items, news, preflight, publications, render, sharing
+from digest import editions, entry_views, items, preflight, publications, render, sharing
 from digest.delivery import message
 from digest.delivery.message import Recipient
 from digest.errors import Refused
 from digest.home import Home
-from digest.news import Entry
 from digest.publications import Digest
 
 SAMPLE = "reader@example.org"
@@ -86,12 +84,13 @@ def make(conn: Connection, home: Home, slug: str, *, now: datetime) -> Preview:
     )
     order = sharing.reading_order(share.entries, waiting, by_id)
     shell = _shell(conn, home, digest, series.cadence, now)
-    views = _views(conn, [waiting[sequence] for sequence in order], by_id, digest.zone)
+    told = [(waiting[sequence], by_id[waiting[sequence].item_id]) for sequence in order]
+    views = entry_views.of(conn, told, digest.zone)
     rendered = render.Press(shell, digest.languages[0], views).variant(order, most=series.most)
     compiled = message.compile(rendered, shell, uid="preview", variant=1, key=bytes(32), date=now)
     mail = compiled.join(Recipient(0, SAMPLE, "", sample_slots(shell)))
-    known = {f"/items/{item.slug}" for item in items.latest(conn)}
-    findings = preflight.check(rendered, shell, entries=views, known=lambda path: _known(path, known))
+    known = preflight.known_items(item.slug for item in items.latest(conn))
+    findings = preflight.check(rendered, shell, entries=views, known=known)
     return Preview(digest, shell, rendered, mail, findings, len(order))
 
 
@@ -99,30 +98,3 @@ def _shell(conn: Connection, home: Home, digest: Digest, cadence: str, now: date
     since = editions.since(conn, digest.id, cadence)
     plain = editions.snapshot(home.settings, digest, cadence=cadence, edition=0, day=now, since=since)
     return render.Shell.from_json(plain)
-
-
-def _views(
-    conn: Connection, entries: list[Entry], by_id: dict[int, items.Item], zone: str
-) -> tuple[render.EntryView, ...]:
-    first = news.first_news(conn, list(by_id))
-    names = {topic.slug: topic.name for topic in publications.topics(conn)}
-    return tuple(
-        render.EntryView(
-            sequence=entry.sequence,
-            what=entry.what,
-            note=entry.note,
-            item=by_id[entry.item_id],
-            first_sent=_day(first.get(entry.item_id), zone),
-            topics=tuple(names.get(slug, slug) for slug in by_id[entry.item_id].topics),
-        )
-        for entry in entries
-    )
-
-
-def _day(moment: datetime | None, zone: str) -> date | None:
-    return moment.astimezone(ZoneInfo(zone)).date() if moment else None
-
-
-def _known(path: str, known: set[str]) -> bool | None:
-    """Whether an item's page exists; of other pages nothing is said."""
-    return path in known if path.startswith("/items/") else None

@@ -28,11 +28,9 @@ def approve(conn: Connection, number: int, settings: Settings, *, by: str, now: 
     Raises Refused when it is not in review, or while the settings are not fit for sending.
     """
     last = news.counter(conn)
-    edition = editions.find(conn, number)
-    series = editions.lock_series(conn, edition.digest_id, edition.cadence)
-    edition = editions.find(conn, number, lock=True)
-    if edition.state != REVIEW:
-        raise Refused(f"Edition {number} is {edition.shown_state}; only an edition in review is approved.")
+    edition = _in_review(editions.find(conn, number))
+    series = editions.lock_series(conn, edition.digest_id, edition.series)
+    edition = _in_review(editions.find(conn, number, lock=True))
     if faults := config.sending_faults(settings):
         raise Refused(" ".join(faults))
     if edition.content_hash != _hash_now(conn, edition):
@@ -42,6 +40,12 @@ def approve(conn: Connection, number: int, settings: Settings, *, by: str, now: 
         return editions.find(conn, number), False
     conn.execute(sa.update(t).where(t.c.id == number).values(approved_by=by))
     return editions.freeze(conn, number, settings, now), True
+
+
+def _in_review(edition: Edition) -> Edition:
+    if edition.state != REVIEW:
+        raise Refused(f"Edition {edition.id} is {edition.shown_state}; only an edition in review is approved.")
+    return edition
 
 
 def _hash_now(conn: Connection, edition: Edition) -> str:
@@ -60,6 +64,11 @@ def _hash_now(conn: Connection, edition: Edition) -> str:
 def undo(conn: Connection, number: int) -> Edition:
     """Back to draft, as long as nothing was planned: nobody has it and nobody was counted."""
     edition = editions.find(conn, number, lock=True)
+    if edition.is_letter:
+        raise Refused(
+            f"Edition {number} is a letter, and nothing would take its draft up again. "
+            f"`digest editions cancel {number}` stops what has not gone out."
+        )
     if edition.state != FROZEN or edition.plan_fence:
         raise Refused(
             f"Edition {number} is {edition.shown_state} and can no longer be undone. "

@@ -2,6 +2,7 @@
 
 `Audience` fulfils what `allotment` and `ledger` ask for. Promises: eligible are active readers that must not be
 left alone (not on the do-not-mail list) whose choices name the edition's cadence, or to whom something is owed at it;
+of a letter those in its segment, whatever they chose;
 a reader who changed since they were read is never taken; the address book answers inside the caller's transaction,
 so whoever left before it commits gets nothing. Refuses: to hand out an address in any other way.
 """
@@ -20,15 +21,17 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from digest import tables
+from digest import db, tables
 from digest.delivery.message import Recipient
 from digest.editions import Edition
 from digest.keys import Keyring
+from digest.letters import Segment
 from digest.tables import deliveries
-from subscribers import links, preferences, suppression
+from subscribers import links, preferences, segments, suppression
 from subscribers.tables import preference_sets, slots, subscribers, subscriptions, suppressions
 
 A_DAY = 86_400_000_000  # microseconds
+EVERYONE = Segment()
 FIRST_DAY = tables.EPOCH.toordinal()
 
 
@@ -63,6 +66,24 @@ class Audience:
             )
             .order_by(subscriptions.c.subscriber_id)
         ).all()
+
+    def addressees(
+        self, conn: Connection, edition: Edition, segment: Segment, low: int, high: int
+    ) -> Sequence[tuple[int, str, int]]:
+        """Of a letter's readers without a row, by id: id, language and revision as read."""
+        mine = (subscriptions.c.subscriber_id >= low, subscriptions.c.subscriber_id < high)
+        rows = conn.execute(
+            _active(conn, edition.digest_id, segment)
+            .where(*mine, ~_has_row(edition.id))
+            .with_only_columns(subscriptions.c.subscriber_id, subscribers.c.language, subscriptions.c.rev)
+            .order_by(subscriptions.c.subscriber_id)
+        )
+        return [(reader, language, rev) for reader, language, rev in rows]
+
+    def count(self, conn: Connection, digest_id: int, segment: Segment) -> int:
+        """How many people a letter would go to now."""
+        counted = _active(conn, digest_id, segment).with_only_columns(sa.func.count())
+        return conn.scalar(counted) or 0
 
     def take(
         self, conn: Connection, edition: Edition, revs: Mapping[int, int], keeps: Mapping[int, tuple[int, ...]]
@@ -119,8 +140,9 @@ class Audience:
 
     def resolve(self, conn: Connection, edition: Edition, ids: Sequence[int]) -> Mapping[int, Recipient | str]:
         """For each id the recipient, or why they must not be mailed: left, paused, suppressed, erased."""
-        rows = conn.execute(_RESOLVE, {"digest": edition.digest_id, "ids": _listed(conn, ids)}).all()
-        issuer = self._issuer(edition)
+        rows = db.tuples(conn.execute(_RESOLVE, {"digest": edition.digest_id, "ids": _listed(conn, ids)}))
+        issuer, site = self._issuer(edition), self._site
+        unsubscribe, preferences = issuer.unsubscribe, issuer.preferences
         found: dict[int, Recipient | str] = dict.fromkeys(ids, "erased")
         for reader, email, name, language, state, joined, reason in rows:
             if state != "active":
@@ -128,16 +150,14 @@ class Audience:
             elif reason is not None:
                 found[reader] = "suppressed"
             else:
-                found[reader] = Recipient(reader, email, name, self._slots(issuer, reader, email, joined, language))
+                slots = {
+                    "unsubscribe": f"{site}/u/{unsubscribe(reader)}",
+                    "preferences": f"{site}/p/{preferences(reader)}",
+                    "masked": links.mask(email),
+                    "asked": _in_words(joined, language),
+                }
+                found[reader] = Recipient(reader, email, name, slots)
         return found
-
-    def _slots(self, issuer: links.Issuer, reader: int, email: str, joined: int, language: str) -> dict[str, str]:
-        return {
-            "unsubscribe": f"{self._site}/u/{issuer.unsubscribe(reader)}",
-            "preferences": f"{self._site}/p/{issuer.preferences(reader)}",
-            "masked": links.mask(email),
-            "asked": _in_words(joined, language),
-        }
 
     def _issuer(self, edition: Edition) -> links.Issuer:
         day = links.expiry(edition.frozen_at or edition.created_at)
@@ -164,15 +184,23 @@ def _eligible(conn: Connection, edition: Edition) -> sa.Select[Any]:
     counts: sa.ColumnElement[bool] = carry.is_not(None)
     if not edition.is_carries:
         counts = sa.or_(counts, subscriptions.c.preference_set_id.in_(named))
-    has_row = sa.exists().where(
-        deliveries.c.edition_id == edition.id, deliveries.c.subscriber_id == subscriptions.c.subscriber_id
-    )
+    return _active(conn, edition.digest_id).where(counts, ~_has_row(edition.id))
+
+
+def _active(conn: Connection, digest_id: int, segment: Segment = EVERYONE) -> sa.Select[Any]:
+    """Those of a digest who may be mailed: active, not on the do-not-mail list, in the segment."""
     return (
         sa.select(subscriptions.c.subscriber_id)
         .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
         .outerjoin(suppressions, suppressions.c.email_hash == subscribers.c.email_hash)
-        .where(subscriptions.c.digest_id == edition.digest_id, subscriptions.c.state == "active")
-        .where(suppressions.c.email_hash.is_(None), counts, ~has_row)
+        .where(subscriptions.c.digest_id == digest_id, subscriptions.c.state == "active")
+        .where(suppressions.c.email_hash.is_(None), *segments.conditions(conn, segment))
+    )
+
+
+def _has_row(edition_id: int) -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        deliveries.c.edition_id == edition_id, deliveries.c.subscriber_id == subscriptions.c.subscriber_id
     )
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from . import content, desk, editing, faults, measuring, people, processes, publishing, sending, setting_up
+from . import content, desk, editing, faults, measuring, people, processes, publishing, sending, setting_up, writing
 
 app = typer.Typer(
     name="digest",
@@ -39,7 +39,7 @@ def home(
     context.call_on_close(context.obj.close)
 
 
-for part in (setting_up, content, publishing, sending, editing, people, processes, measuring):
+for part in (setting_up, content, publishing, sending, writing, editing, people, processes, measuring):
     part.register(app)
 
 

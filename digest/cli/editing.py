@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from digest import config, editions, review
+from digest import config, editions, letters, markup, review
 from digest.cli import desk, paper, telling
 from digest.delivery import closing, ledger
 from digest.errors import BadInput, NotFound, Refused
@@ -53,7 +53,7 @@ def _line(sum_: str, one: dict[str, Any]) -> str:
 
 @editions_app.command("show")
 def show(context: typer.Context, number: Number, as_json: desk.AsJson = False) -> None:
-    """One edition: its sum, its items, and who is not among the accepted."""
+    """One edition: its sum, its items or its text, and who is not among the accepted."""
     home = desk.desk(context).home()
     with home.db.reading() as conn:
         edition = editions.find(conn, number)
@@ -61,16 +61,22 @@ def show(context: typer.Context, number: Number, as_json: desk.AsJson = False) -
         stories = review.contents(conn, number)
         exceptions = records.unreached(conn, number)
         line = telling.result(conn, edition)
+        going, going_lines = telling.under_way(home, conn, edition)
+        letter = letters.of(conn, number) if edition.is_letter else None
     if as_json:
-        desk.document(facts | {"contents": stories, "exceptions": exceptions})
+        told = vars(letter.manuscript) | {"segment": letter.segment} if letter else {}
+        desk.document(facts | going | {"contents": stories, "exceptions": exceptions} | told)
         return
-    desk.say(line)
+    desk.say(line, *going_lines)
     if edition.starts_at:
         begin = "Started" if edition.starts_at <= desk.now() else "Starts"
         desk.say(f"{begin} {desk.local(edition.starts_at, home.settings.site.time_zone)}.")
     desk.say("")
-    rows = [(one.slug, one.what, one.title) for one in stories]
-    paper.table(("item", "what", "title"), rows, empty="It holds no items of its own, only what is owed to some.")
+    if letter:
+        desk.say(markup.to_text(letter.manuscript.body, links=True))
+    else:
+        rows = [(one.slug, one.what, one.title) for one in stories]
+        paper.table(("item", "what", "title"), rows, empty="It holds no items of its own, only what is owed to some.")
     if exceptions:
         desk.say("")
         paper.table(("address", "state", "reason", "reply"), [(e.email, e.state, e.code, e.reply) for e in exceptions])
@@ -175,7 +181,8 @@ def settle(
     if done.too_early:
         lines.append(f"{done.too_early} became unsure less than 15 minutes ago: an answer may still come. Wait for it.")
     if owed and done.settled:
-        lines.append("What is owed goes with the next edition, or now with `digest send DIGEST --owed`.")
+        with home.db.reading() as conn:
+            lines.append(telling.owed(conn, editions.find(conn, number)))
     desk.answer({"edition": number} | desk.plain(done), *lines, as_json=as_json)
 
 

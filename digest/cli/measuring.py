@@ -12,19 +12,46 @@ bench_app = typer.Typer(
     help="Measure on this machine; docs/reference/performance.md has figures.", no_args_is_help=True
 )
 
+Many = Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="How many people.")]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(bench_app, name="bench")
 
 
+# What they need is loaded only when they are called: no other command needs it.
+
+
 @bench_app.command("plan")
-def plan(
-    n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="How many people.")] = 100_000,
+def plan(n: Many = 100_000, as_json: desk.AsJson = False) -> None:
+    """Plan an edition for N made-up people and deliver it to nobody; the home is left alone."""
+    from digest.bench import measuring
+    from digest.bench.plan import plan
+
+    measured = plan(n)
+    desk.answer(measured, *measuring.lines(measured, "subscribers"), as_json=as_json)
+
+
+@bench_app.command("smtp")
+def smtp(
+    n: Many = 20_000,
+    connections: Annotated[int, typer.Option("--connections", min=1, max=100, help="To the mail server.")] = 8,
     as_json: desk.AsJson = False,
 ) -> None:
-    """Plan and deliver an edition to N made-up people, into memory; the home is left alone."""
-    from digest import bench  # loaded only here: no other command needs it
+    """Deliver an edition to N made-up people into a mail server that is started for it; the home is left alone."""
+    from digest.bench import measuring
+    from digest.bench.smtp import smtp
 
-    measured = bench.plan(n)
-    desk.answer(measured, *bench.lines(measured), as_json=as_json)
+    measured = smtp(n, connections=connections)
+    desk.answer(measured, *measuring.lines(measured, "mails"), as_json=as_json)
+
+
+@bench_app.command("sendgrid")
+def sendgrid(n: Many = 100_000, as_json: desk.AsJson = False) -> None:
+    """Deliver an edition to N made-up people into a stand-in of SendGrid that is started for it."""
+    from digest.bench import measuring
+    from digest.bench.sendgrid import sendgrid
+
+    measured = sendgrid(n)
+    desk.answer(measured, *measuring.lines(measured, "recipients"), as_json=as_json)

@@ -204,7 +204,10 @@ def _choices(preferences: Mapping[str, str]) -> str:
 def _history(home: Home, person: records.Person, events: list[consent.Event] | tuple[consent.Event, ...]) -> None:
     zone = home.settings.site.time_zone
     desk.say("")
-    rows = [(d.edition, d.digest, d.state, d.code, d.at and desk.local(d.at, zone)) for d in person.deliveries]
+    rows = [
+        (d.edition, d.digest if d.cadence else f"{d.digest}, letter", d.state, d.code, d.at and desk.local(d.at, zone))
+        for d in person.deliveries
+    ]
     paper.table(("edition", "digest", "state", "reason", "when"), rows, empty="No edition was sent to them yet.")
     desk.say("")
     for event in events:

@@ -11,8 +11,12 @@ import scheduler
 from digest import publications
 from digest.cli import desk, telling
 from digest.cli.publishing import Digest
+from digest.editions import Edition
 from digest.errors import BadInput
 from subscribers import offices
+from subscribers.offices import Office
+
+Wait = Annotated[bool, typer.Option("--wait", help="Deliver in this process, and return when settled.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +31,7 @@ def send(
     cadence: Annotated[str, typer.Option(help="Which of its editions: weekly, daily ...; the most frequent one.")] = "",
     owed: Annotated[bool, typer.Option("--owed", help="Only what is owed to some, to those.")] = False,
     yes: desk.Yes = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Deliver in this process, and return when settled.")] = False,
+    wait: Wait = False,
     as_json: desk.AsJson = False,
 ) -> None:
     """Send an edition now, with what is new."""
@@ -37,9 +41,15 @@ def send(
     desk.confirm(f"Send {digest} now, to everyone it is for?", yes=yes or as_json)
     office = offices.open_office(home)
     edition = scheduler.dispatch(office, digest, cadence=cadence, owed=owed)
+    see_off(office, edition, wait=wait, as_json=as_json)
+
+
+def see_off(office: Office, edition: Edition, *, wait: bool, as_json: bool) -> None:
+    """Delivers an edition that was just locked, when somebody waits for it, and tells how it stands."""
     if wait:
+        office.sender.clerk.hours = False  # whoever waits for it wants it now
         edition = scheduler.see_through(office, edition.id)
-    telling.tell(home, edition.id, as_json=as_json)
+    telling.tell(office.home, edition.id, as_json=as_json)
     if wait and edition.shown_state == "paused":
         raise typer.Exit(1)
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from digest import editions, publications
+from digest import editions, letters, publications
 from digest.cli import desk
-from digest.delivery import ledger
+from digest.delivery import ledger, progress
+from digest.delivery.pace import Pace
 from digest.editions import Edition
 from digest.home import Home
 
@@ -40,7 +41,7 @@ def described(conn: Connection, edition: Edition) -> dict[str, Any]:
 
 def result(conn: Connection, edition: Edition) -> str:
     """What became of an edition, in one line for people; the parts add up."""
-    name = f"Edition {edition.id} ({publications.by_id(conn, edition.digest_id).name})"
+    name = f"Edition {edition.id} ({_called(conn, edition)})"
     if edition.state == editions.REVIEW:
         return (
             f"{name} waits for approval. {edition.reason} `digest editions approve {edition.id}` lets it go out, "
@@ -53,6 +54,37 @@ def result(conn: Connection, edition: Edition) -> str:
     reason = edition.paused_why or edition.reason
     sum_ = f": {sum_of(ledger.totals(conn, edition.id))}" if edition.plan_done_at else ""
     return f"{name} is {edition.shown_state}{sum_}.{f' {reason}' if reason else ''}{_goes_on(edition)}"
+
+
+def _called(conn: Connection, edition: Edition) -> str:
+    if edition.is_letter:
+        return f"letter “{letters.of(conn, edition.id).manuscript.subject}”"
+    return publications.by_id(conn, edition.digest_id).name
+
+
+def owed(conn: Connection, edition: Edition) -> str:
+    """How those get it after all whom an edition did not surely reach."""
+    if edition.is_letter:
+        slug = publications.by_id(conn, edition.digest_id).slug
+        return f"A letter to them alone: `digest letter FILE.md --digest {slug} --not-reached {edition.id}`."
+    return "What is owed goes with the next edition, or now with `digest send DIGEST --owed`."
+
+
+def under_way(home: Home, conn: Connection, edition: Edition) -> tuple[dict[str, Any], list[str]]:
+    """How an edition that is being sent gets on, as facts and as lines for people; nothing of any other."""
+    if edition.shown_state != editions.SENDING:
+        return {"rate": None, "eta": None, "waits": None}, []
+    now, zone = desk.now(), home.settings.site.time_zone
+    got_on = progress.look(conn, edition.id, now=now)
+    pace = Pace(home.settings.pace, zone=zone, carrier=home.settings.transport.kind)
+    closed = pace.blocked(conn, now)
+    lines = [f"{got_on.rate:g} mails a second lately."] if got_on.rate else []
+    if got_on.eta:
+        lines.append(f"The last will have gone about {desk.local(got_on.eta, zone)}.")
+    if closed and closed.wait:
+        lines.append(f"Nothing goes until {desk.local(closed.wait, zone)}. {closed.why}")
+    waits = {"until": closed.wait, "why": closed.why} if closed else None
+    return {"rate": got_on.rate, "eta": desk.plain(got_on.eta), "waits": desk.plain(waits)}, lines
 
 
 def sum_of(totals: ledger.Totals) -> str:

@@ -22,6 +22,8 @@ from digest import editions, publications, schedules, sharing, tables
 from digest.db import Database
 from digest.delivery.variants import Bodies, Body
 from digest.editions import Edition
+from digest.errors import Stale
+from digest.letters import Segment
 from digest.tables import State, deliveries, variant_entries
 
 DEADLINE = timedelta(hours=12)
@@ -57,6 +59,11 @@ class Audience(Protocol):
 
         For those of them in `keeps`, what stays owed replaces their carry in the same transaction.
         """
+
+    def addressees(
+        self, conn: Connection, edition: Edition, segment: Segment, low: int, high: int
+    ) -> Sequence[tuple[int, str, int]]:
+        """Of a letter's readers without a row, with low <= id < high: id, language and revision as read."""
 
     def wants(self, conn: Connection, set_id: int) -> Callable[[tuple[str, ...]], str]:
         """How often these choices ask for an entry with these topics: a cadence or "off"."""
@@ -118,6 +125,17 @@ class Allotment:
             ids.append(reader)
             revs.append(rev)
         return groups, keeps
+
+    def finish(self, conn: Connection) -> None:
+        """Moves the mark of the series to where the edition reaches. Raises Stale when it is not where it was."""
+        s, edition = tables.series, self.edition
+        moved = conn.execute(
+            sa.update(s)
+            .where(s.c.digest_id == edition.digest_id, s.c.cadence == edition.series, s.c.mark == edition.mark_from)
+            .values(mark=edition.mark_to)
+        ).rowcount
+        if moved != 1:
+            raise Stale(f"The mark of the series is no longer where edition {edition.id} began.")
 
     def _share(self, key: tuple[object, ...], carry: Sequence[int]) -> tuple[int, tuple[int, ...] | None]:
         """The variant (0: nothing for them) and what stays owed, of all readers with this key."""
@@ -182,7 +200,7 @@ def prepare(
     now: datetime,
 ) -> Allotment:
     """Reads all that sharing out needs to know of the edition."""
-    series = publications.one_series(conn, edition.digest_id, edition.cadence)
+    series = publications.one_series(conn, edition.digest_id, edition.series)
     digest = publications.by_id(conn, edition.digest_id)
     bodies = Bodies(conn, edition)
     i = tables.items
@@ -192,12 +210,12 @@ def prepare(
         edition=edition,
         bodies=bodies,
         material=sharing.Material(
-            cadence=edition.cadence,
+            cadence=edition.series,
             last=edition.last,
             own=frozenset(bodies.log),
             log=bodies.log,
             published=frozenset(conn.scalars(sa.select(i.c.id).where(i.c.state == "published"))),
-            held=editions.held_back(conn, edition.digest_id, edition.cadence),
+            held=editions.held_back(conn, edition.digest_id, edition.series),
         ),
         languages=digest.languages,
         again=_coming_again(conn),

@@ -47,7 +47,7 @@ def _give_back_some(edition_id: int, audience: Audience, conn: Connection) -> tu
     edition = editions.find(conn, edition_id)
     if not _may_close(conn, edition):
         return True, 0
-    return False, give_back(conn, edition, audience, _owed(edition_id), limit=CHUNK)
+    return False, give_back(conn, edition, audience, _owed(edition), limit=CHUNK)
 
 
 def _may_close(conn: Connection, edition: Edition) -> bool:
@@ -58,10 +58,13 @@ def _may_close(conn: Connection, edition: Edition) -> bool:
     return conn.scalar(open_one.limit(1)) is None
 
 
-def _owed(edition_id: int) -> sa.ColumnElement[bool]:
+def _owed(edition: Edition) -> sa.ColumnElement[bool]:
+    """The rows whose entries are owed still; a letter holds none, and its remedy is another letter."""
+    if edition.is_letter:
+        return sa.false()
     failed = sa.and_(deliveries.c.state == State.FAILED, deliveries.c.code.in_(OWED_FAILED))
     skipped = sa.and_(deliveries.c.state == State.SKIPPED, deliveries.c.code.in_(OWED_SKIPPED))
-    return sa.and_(deliveries.c.edition_id == edition_id, ~deliveries.c.carried, sa.or_(failed, skipped))
+    return sa.and_(deliveries.c.edition_id == edition.id, ~deliveries.c.carried, sa.or_(failed, skipped))
 
 
 def give_back(
@@ -95,7 +98,7 @@ def give_back(
 def _close(edition_id: int, now: datetime, conn: Connection) -> bool:
     """False when it is not (or no longer) to be closed, or when a row turned failed since what is owed went back."""
     edition = editions.find(conn, edition_id, lock=True)
-    owing = conn.scalar(sa.select(deliveries.c.subscriber_id).where(_owed(edition_id)).limit(1))
+    owing = conn.scalar(sa.select(deliveries.c.subscriber_id).where(_owed(edition)).limit(1))
     if owing is not None or not _may_close(conn, edition):
         return False
     state = editions.CANCELLED if edition.cancelling else editions.SENT
@@ -198,4 +201,4 @@ def settle(
 
 def repay(conn: Connection, edition: Edition, audience: Audience, ids: Sequence[int]) -> None:
     """Gives back what rows owe that turned failed after the edition closed, in the commit that turned them."""
-    give_back(conn, edition, audience, sa.and_(_owed(edition.id), deliveries.c.subscriber_id.in_(list(ids))))
+    give_back(conn, edition, audience, sa.and_(_owed(edition), deliveries.c.subscriber_id.in_(list(ids))))

@@ -8,18 +8,19 @@ and being written waits for the next pass. Refuses: to go on when its fence has 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import editions, publications, tables
+from digest import editions, publications
 from digest.db import Database, now_micros
-from digest.delivery import allotment, leases, ledger, owners
-from digest.delivery.allotment import Allotment, Audience, Groups
+from digest.delivery import allotment, leases, ledger, letters, owners
+from digest.delivery.allotment import Audience, Groups
 from digest.editions import Edition
 from digest.errors import Stale
 from digest.tables import State, batches
@@ -28,6 +29,23 @@ from digest.tables import editions as t
 BLOCK = 50_000  # subscriber ids read at a time
 CHUNK = 1_000  # rows written in one transaction: other writers wait that long
 BATCH = 1_000  # rows of one batch at most
+
+
+class Source(Protocol):
+    """Who is in an edition, and in which variant: an `Allotment` of entries, or the addressing of a letter."""
+
+    audience: Audience
+    edition: Edition
+
+    @property
+    def gate(self) -> Callable[[Connection], None]:
+        """Begins each transaction; raises Stale when the plan is no longer this process's."""
+
+    def block(self, low: int, high: int) -> tuple[Groups, dict[int, tuple[int, ...]]]:
+        """Readers with low <= id < high that have no row yet, grouped; and what stays owed to some of them."""
+
+    def finish(self, conn: Connection) -> None:
+        """What the complete plan settles besides, in the commit that completes it. Raises Stale."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +64,13 @@ def plan(db: Database, edition_id: int, audience: Audience, *, now: datetime, ow
         return False
     with db.reading() as conn:
         edition = editions.find(conn, edition_id)
-        sharing_out = allotment.prepare(conn, db, edition, audience, partial(_gate, edition, fence), now=now)
+        prepare = letters.prepare if edition.is_letter else allotment.prepare
+        source = prepare(conn, db, edition, audience, partial(_gate, edition, fence), now=now)
     try:
         while True:
             with db.reading() as conn:
                 seen = publications.by_id(conn, edition.digest_id).people_rev
-            if not _one_pass(db, sharing_out) and db.run(partial(_complete, sharing_out, seen, now)):
+            if not _one_pass(db, source) and db.run(partial(_complete, source, seen, now)):
                 return True
     except Stale:
         return False
@@ -78,8 +97,8 @@ def _until() -> sa.ColumnElement[int]:
 
 
 def _gate(edition: Edition, fence: int, conn: Connection) -> None:
-    """Begins every transaction of the planner: holds the series, renews the lease, or raises Stale."""
-    editions.hold_series(conn, edition.digest_id, edition.cadence)
+    """Begins every transaction of the planner: holds what its readers change under, renews the lease, or is Stale."""
+    editions.hold(conn, edition)
     if conn.execute(_GATE, {"this_edition": edition.id, "my_fence": fence}).rowcount != 1:
         raise Stale(f"Edition {edition.id} was paused, stopped, or is planned by another process.")
 
@@ -92,16 +111,16 @@ _GATE = (
 )
 
 
-def _one_pass(db: Database, sharing_out: Allotment) -> int:
+def _one_pass(db: Database, source: Source) -> int:
     """Plans every eligible reader that has no row yet; returns how many there were."""
     with db.reading() as conn:
-        highest = sharing_out.audience.highest(conn)
+        highest = source.audience.highest(conn)
     met = 0
     for low in range(0, highest + 1, BLOCK):
-        groups, keeps = sharing_out.block(low, low + BLOCK)
+        groups, keeps = source.block(low, low + BLOCK)
         for chunk in _chunks(groups):
             met += sum(len(part.readers) for part in chunk)
-            db.run(partial(_write, sharing_out, chunk, keeps), bulk=True)
+            db.run(partial(_write, source, chunk, keeps), bulk=True)
     return met
 
 
@@ -135,12 +154,12 @@ def _cut(due: datetime, deadline: datetime, readers: list[tuple[int, int, int]])
         yield _Slice(due, deadline, readers[start : start + BATCH])
 
 
-def _write(sharing_out: Allotment, chunk: list[_Slice], keeps: Mapping[int, tuple[int, ...]], conn: Connection) -> None:
+def _write(source: Source, chunk: list[_Slice], keeps: Mapping[int, tuple[int, ...]], conn: Connection) -> None:
     """One transaction: the readers who did not change since they were read get their rows, in whole batches."""
-    sharing_out.gate(conn)
-    edition = sharing_out.edition
+    source.gate(conn)
+    edition = source.edition
     revs = {reader: rev for part in chunk for reader, _, rev in part.readers}
-    same = sharing_out.audience.take(conn, edition, revs, {i: keeps[i] for i in revs.keys() & keeps.keys()})
+    same = source.audience.take(conn, edition, revs, {i: keeps[i] for i in revs.keys() & keeps.keys()})
     n = ledger.next_batch(conn, edition.id)
     for part in chunk:
         readers = [(i, variant) for i, variant, _ in part.readers if i in same]
@@ -190,20 +209,13 @@ _INSERT_POSTGRES = sa.text(
 )
 
 
-def _complete(sharing_out: Allotment, seen: int, now: datetime, conn: Connection) -> bool:
+def _complete(source: Source, seen: int, now: datetime, conn: Connection) -> bool:
     """The commit that ends planning; False when somebody joined or changed since the last, empty pass was read."""
-    sharing_out.gate(conn)
-    edition = sharing_out.edition
+    source.gate(conn)
+    edition = source.edition
     if publications.by_id(conn, edition.digest_id).people_rev != seen:
         return False
-    s = tables.series
-    moved = conn.execute(
-        sa.update(s)
-        .where(s.c.digest_id == edition.digest_id, s.c.cadence == edition.cadence, s.c.mark == edition.mark_from)
-        .values(mark=edition.mark_to)
-    ).rowcount
-    if moved != 1:
-        raise Stale(f"The mark of the series is no longer where edition {edition.id} began.")
+    source.finish(conn)
     planned = conn.scalar(
         sa.select(sa.func.count()).select_from(batches).where(batches.c.edition_id == edition.id, batches.c.state < 2)
     )

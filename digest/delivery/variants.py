@@ -10,13 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import archive, editions, items, news, publications, render, sharing, tables
+from digest import archive, editions, entry_views, items, news, render, sharing, tables
 from digest.editions import Edition
 from digest.items import Item
 from digest.news import Entry
@@ -34,13 +32,12 @@ class Body:
 
 
 class Bodies:
-    """The variants of one edition, found or made on demand. `most`: entries beyond it go on as titles."""
+    """The variants of one edition, found or made on demand."""
 
     def __init__(self, conn: Connection, edition: Edition) -> None:
         if edition.settings is None:
             raise ValueError("only a frozen edition has bodies")
         self.edition = edition
-        self.most = publications.one_series(conn, edition.digest_id, edition.cadence).most
         self._shell = render.Shell.from_json(edition.settings)
         self._presses: dict[str, render.Press] = {}
         self._log: dict[int, Entry] = {}
@@ -65,21 +62,11 @@ class Bodies:
             return
         entries = news.by_sequences(conn, new)
         current = items.by_ids(conn, {entry.item_id for entry in entries.values()})
-        first = news.first_news(conn, set(current))
-        names = {topic.slug: topic.name for topic in publications.topics(conn)}
-        zone = ZoneInfo(self._shell.zone)
-        for sequence, entry in entries.items():
-            item = self._revisions.get(sequence, current[entry.item_id])
-            self._log[sequence] = entry
-            self._items[entry.item_id] = item
-            self._views[sequence] = render.EntryView(
-                sequence=sequence,
-                what=entry.what,
-                note=entry.note,
-                item=item,
-                first_sent=_local_day(first.get(item.id), zone),
-                topics=tuple(names.get(slug, slug) for slug in item.topics),
-            )
+        shown = {sequence: self._revisions.get(sequence, current[e.item_id]) for sequence, e in entries.items()}
+        self._log.update(entries)
+        self._items.update({item.id: item for item in shown.values()})
+        told = [(entry, shown[sequence]) for sequence, entry in entries.items()]
+        self._views.update({view.sequence: view for view in entry_views.of(conn, told, self._shell.zone)})
 
     def number(self, conn: Connection, sequences: Collection[int], language: str) -> int:
         """The variant that holds just these entries in this language; made and stored when there is none."""
@@ -89,8 +76,9 @@ class Bodies:
     def body(self, sequences: Collection[int], language: str) -> Body:
         """The same, compiled without the database: it takes long enough to keep other writers waiting."""
         order = sharing.reading_order(sequences, self._log, self._items)
-        known = (json.dumps(order), language) in self._found
-        return Body(language, order, None if known else self.press(language, order).variant(order, most=self.most))
+        if (json.dumps(order), language) in self._found:
+            return Body(language, order, None)
+        return Body(language, order, self.press(language, order).variant(order, most=self._shell.most))
 
     def store(self, conn: Connection, body: Body) -> int:
         """The number of a body, stored when it is new; to be remembered when that is committed."""
@@ -98,9 +86,7 @@ class Bodies:
         if key in self._found or body.rendered is None:
             return self._found[key]
         n = len(self._found) + 1
-        values = {"edition_id": self.edition.id, "n": n, "entries": key[0], "language": key[1]}
-        parts = {"subject": body.rendered.subject, "html": body.rendered.html, "text": body.rendered.text}
-        conn.execute(sa.insert(t).values(**values, **parts))
+        insert(conn, self.edition.id, n, body.language, body.rendered, key[0])
         conn.execute(
             sa.insert(variant_entries),
             [{"edition_id": self.edition.id, "variant_n": n, "sequence": sequence} for sequence in body.entries],
@@ -122,8 +108,13 @@ class Bodies:
         return self._presses[language]
 
 
-def _local_day(moment: datetime | None, zone: ZoneInfo) -> date | None:
-    return moment.astimezone(zone).date() if moment else None
+def insert(
+    conn: Connection, edition_id: int, n: int, language: str, rendered: render.Rendered, entries: str = "[]"
+) -> None:
+    """Writes one variant; `entries` is the canonical list of what it holds."""
+    values = {"edition_id": edition_id, "n": n, "entries": entries, "language": language}
+    parts = {"subject": rendered.subject, "html": rendered.html, "text": rendered.text}
+    conn.execute(sa.insert(t).values(**values, **parts))
 
 
 def take_out_withdrawn(conn: Connection, edition: Edition, batch_n: int) -> None:

@@ -26,7 +26,7 @@ from digest.shelf import Attachment, Author
 from digest.tables import EPOCH
 
 SOURCE = "markdown"
-LARGEST = 2_000_000  # bytes of one file
+LARGEST = front.LARGEST_FILE
 FIELDS = (
     "title", "kind", "date", "subtitle", "excerpt", "authors", "topics", "slug", "language", "pdf", "image",
     "image_alt", "updated", "update_note", "canonical_url", "featured", "state", "publish_at",
@@ -86,7 +86,7 @@ def _draft(file: _File, first: dict[str, str]) -> Draft | Problem:
     """The draft of one file; `first` remembers which file had a slug first."""
     where = markup.line(file.name)
     try:
-        parts = front.split(_text(file))
+        parts = front.split(front.read(file.root, file.name))
     except BadInput as error:
         return _problem(where, error.problem)
     try:
@@ -100,25 +100,8 @@ def _draft(file: _File, first: dict[str, str]) -> Draft | Problem:
     return dataclasses.replace(draft, where=where, remarks=remarks)
 
 
-def _text(file: _File) -> str:
-    data = media.read(file.root, file.name, LARGEST, "line 1")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise BadInput(f"line {line}", "It is not UTF-8.", "Save the file in the encoding UTF-8.") from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise BadInput(f"line {line}", "It holds a NUL character.", "Save it as a text file.")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
 def _from_fields(file: _File, parts: Front) -> Draft:
-    fields = parts.fields
-
-    def text(name: str) -> str:
-        return _scalar(name, fields.get(name))
-
+    fields, text = parts.fields, parts.text
     at = dates.moment("publish_at", text("publish_at"), file.zone) if text("publish_at") else None
     on, exact = dates.when("date", text("date"), file.zone) if text("date") else (None, None)
     return Draft(
@@ -145,18 +128,12 @@ def _from_fields(file: _File, parts: Front) -> Draft:
     )
 
 
-def _scalar(name: str, value: Any) -> str:
-    if isinstance(value, list | dict):
-        raise BadInput(name, "It is a list or a map, and must be one text.", f"Write {name}: and the text, quoted.")
-    return (value or "").strip()
-
-
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _topic(value: Any) -> str:
-    text = _scalar("topics", value)
+    text = front.scalar("topics", value)
     if not (slug := slugify(text)):
         raise BadInput("topics", f"{text[:40]!r} is no name of a topic.", "Write names, such as [hiring, detainers].")
     return slug
@@ -164,10 +141,10 @@ def _topic(value: Any) -> str:
 
 def _author(value: Any) -> Author:
     if not isinstance(value, dict):
-        return Author(_scalar("authors", value))
+        return Author(front.scalar("authors", value))
     if strange := set(value) - {"name", "role", "organization"}:
         raise BadInput("authors", f"{min(strange)[:40]!r} is unknown.", "An author has name, role and organization.")
-    return Author(**{"name": "", **{key: _scalar("authors", one) for key, one in value.items()}})
+    return Author(**{"name": "", **{key: front.scalar("authors", one) for key, one in value.items()}})
 
 
 def _attachments(file: _File, text: Callable[[str], str]) -> tuple[Attachment, ...]:
@@ -197,8 +174,7 @@ def _remarks(fields: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _with_line(problem: Problem, parts: Front) -> Problem:
-    name = _ELSEWHERE.get(problem.where, problem.where)
-    return dataclasses.replace(problem, where=f"line {parts.lines.get(name, 1)} ({markup.line(name)})")
+    return dataclasses.replace(problem, where=parts.at(_ELSEWHERE.get(problem.where, problem.where)))
 
 
 def _problem(where: str, problem: Problem) -> Problem:

@@ -8,8 +8,24 @@ Refuses: to decide which entries a reader gets, or in which order. What belongs 
 
 from __future__ import annotations
 
+from digest.render.letters import CADENCE as LETTER
+from digest.render.letters import counted, letter
 from digest.render.notices import Button, notice
 from digest.render.press import Press
 from digest.render.shapes import SLOTS, Call, EntryView, Rendered, Shell, clean, slot
 
-__all__ = ["SLOTS", "Button", "Call", "EntryView", "Press", "Rendered", "Shell", "clean", "notice", "slot"]
+__all__ = [
+    "LETTER",
+    "SLOTS",
+    "Button",
+    "Call",
+    "EntryView",
+    "Press",
+    "Rendered",
+    "Shell",
+    "clean",
+    "counted",
+    "letter",
+    "notice",
+    "slot",
+]

@@ -46,4 +46,4 @@ def notice(
     ).replace("@@:preheader@@", "")
     blocks = [plain.head(shell, ""), plain.title(heading), *map(plain.fold, paragraphs)]
     blocks += [plain.link(button.label, button.link)] if button else []
-    return Rendered(subject, html, "\n\n".join([*blocks, plain.foot(shell, words, personal=False)]))
+    return Rendered(subject, html, "\n\n".join([*blocks, plain.foot(shell, words)]))

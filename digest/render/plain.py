@@ -54,14 +54,16 @@ def calls(invitations: Iterable[Call]) -> str:
     return "\n\n".join(link(call.title, call.link) for call in invitations)
 
 
-def foot(shell: Shell, words: Words, *, personal: bool) -> str:
-    """What stands below the signature mark: why, the ways out (when `personal`), who and where we are."""
-    lines = []
-    if personal:
-        reason = words.reason.format(digest=words.digests[shell.cadence], asked=slot("asked"))
-        lines += [_fold_slots(reason), _fold_slots(words.sent_to.format(masked=slot("masked")))]
+def foot(shell: Shell, words: Words, *, why: Sequence[str] = (), page: str = "") -> str:
+    """What stands below the signature mark: why and the ways out, the mail's page, who and where we are.
+
+    A mail that says no `why` is about one person's own affair, and there is no list to leave.
+    """
+    lines = [_fold_slots(sentence) for sentence in why]
+    if why:
         lines += [link(words.fewer, slot("preferences")), link(words.unsubscribe, slot("unsubscribe"))]
-        lines += [link(words.on_web, shell.page)]
+    if page:
+        lines += [link(words.on_web, page)]
     lines += [fold(line) for line in (shell.organization or shell.site_name, shell.address) if line]
     return "\n".join(["-- ", *lines]) + "\n"
 

@@ -136,6 +136,7 @@ def headline(words: Words, pieces: Sequence[Piece]) -> str:
 
 def _frame(shell: Shell, words: Words) -> _Frame:
     line = f"{words.labels[shell.cadence]}, {words.long(shell.day)}"
+    sent_to = words.sent_to.format(masked=slot("masked"))
     reason = Markup(escape(words.reason)).format(  # noqa: S704  # escaped just here
         digest=Markup("<strong>{}</strong>").format(words.digests[shell.cadence]), asked=slot("asked")
     )
@@ -148,12 +149,14 @@ def _frame(shell: Shell, words: Words) -> _Frame:
         label_line=line,
         calls=[shell.calls_to_action[at : at + 3] for at in range(0, len(shell.calls_to_action), 3)],
         reason=reason,
-        sent_to=words.sent_to.format(masked=slot("masked")),
+        sent_to=sent_to,
         slots={"preferences": slot("preferences"), "unsubscribe": slot("unsubscribe")},
     )
     small = [templates.piece("hair"), templates.piece("also", words), templates.piece("more", shell.page, "@@:more@@")]
     hair, also, more = inlining.fragments(small, templates.css("mail.css"))
-    foot = "\n\n".join(filter(None, (plain.calls(shell.calls_to_action), plain.foot(shell, words, personal=True))))
+    why = [words.reason.format(digest=words.digests[shell.cadence], asked=slot("asked")), sent_to]
+    calls = plain.calls(shell.calls_to_action)
+    foot = "\n\n".join(filter(None, (calls, plain.foot(shell, words, why=why, page=shell.page))))
     return _Frame(
         html=tuple(_MARK.split(html)),
         size=quoted.bound(html) + quoted.bound(also + more) + budget.SLOT_ROOM * len(SLOT.findall(html)),

@@ -64,7 +64,7 @@ class Shell:
     address: str  # postal, in one line
     digest_slug: str
     digest_name: str
-    cadence: str  # instant, daily, weekly, monthly
+    cadence: str  # instant, daily, weekly, monthly; "letter" for a letter, which has none
     edition: int  # the permanent number
     date: str
     since: str  # of the edition before, or empty
@@ -74,6 +74,7 @@ class Shell:
     reply_to: str = ""
     calls_to_action: tuple[Call, ...] = field(default=())
     key: int = 1  # the number of the key that made Message-IDs and links
+    most: int = 12  # entries beyond it go on as titles
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a JSON column."""

@@ -6,12 +6,13 @@ a language without one falls back to English, words and dates alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton
+from babel.lists import format_list
 from babel.numbers import format_decimal
 
 KB, MB = 1_000, 1_000_000
@@ -51,6 +52,10 @@ class Words:
     unsubscribe: str
     on_web: str
     mail_label: str
+    letter_from: str
+    letter_reason: str
+    letter_people: tuple[str, str]
+    letter_apart: str
 
     @property
     def locale(self) -> Locale:
@@ -83,6 +88,10 @@ class Words:
         """Aug 17, with the year when it is not that of `beside`."""
         skeleton = "MMMd" if day.year == beside.year else "yMMMd"
         return str(format_skeleton(skeleton, day, locale=self.locale))
+
+    def either(self, names: Sequence[str]) -> str:
+        """hiring, detainers, or crime"""
+        return str(format_list(names, "or", locale=self.locale))
 
     def size(self, size: int) -> str:
         """212 kB, 1.1 MB: decimal units."""
@@ -135,6 +144,10 @@ ENGLISH = Words(
     unsubscribe="Unsubscribe",
     on_web="Read this digest on the web",
     mail_label="{label} of {site}",
+    letter_from="A letter from {name}",
+    letter_reason="You get this letter because you asked for {what} on {asked}.",
+    letter_people=("It goes to {n} person.", "It goes to {n} people."),
+    letter_apart="Your digest is not affected.",
 )
 
 WORDS = {words.language: words for words in (ENGLISH,)}

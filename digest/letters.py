@@ -1,0 +1,185 @@
+"""Letters: a text of its own to the active readers of a digest, or to some of them, by the same road as editions.
+
+Promises: a letter is checked as a finished mail before it is frozen, and only what was checked (`Ready`) can be; it
+is frozen at once with identity and addresses, belongs to no series, moves no mark and carries nothing. Refuses: what
+must be fixed before a mail may go out, a letter to those of an edition that still goes out, and within an hour the
+same text again, unless it is for those whom the first did not surely reach or is asked for expressly.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any, NewType
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from digest import config, editions, items, news, preflight, publications, render, tables
+from digest.config import Settings
+from digest.editions import ENDED, FROZEN, Edition
+from digest.errors import NotFound, Refused
+from digest.intake.letter import Manuscript
+from digest.markup import Clean
+from digest.publications import Digest
+from digest.tables import letters as t
+from digest.tables import micros
+
+TWINS = timedelta(hours=1)  # within which the same text is taken for a slip
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Which of a digest's active readers a letter is for; whatever is empty asks for nothing."""
+
+    topics: tuple[str, ...] = ()  # who chose one of them at any cadence
+    language: str = ""
+    joined_since: datetime | None = None
+    received: int | None = None  # the edition that was accepted for them
+    not_reached: int | None = None  # the edition that did not surely reach them
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, for a JSON column."""
+        since = micros(self.joined_since) if self.joined_since else None
+        return {**vars(self), "topics": list(self.topics), "joined_since": since}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Segment:
+        """The segment that `to_json` described."""
+        since = plain["joined_since"]
+        moment = None if since is None else tables.EPOCH + timedelta(microseconds=since)
+        return cls(**{**plain, "topics": tuple(plain["topics"]), "joined_since": moment})
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What makes an edition a letter."""
+
+    manuscript: Manuscript
+    segment: Segment
+
+
+@dataclass(frozen=True)
+class Order:
+    """A letter to be sent; `again`: though the same text went out within the hour."""
+
+    digest: Digest
+    letter: Letter
+    again: bool = False
+
+
+Ready = NewType("Ready", Order)  # one that was checked: only `check` makes it
+
+
+def of(conn: Connection, edition_id: int) -> Letter:
+    """The text and the segment of a letter. Raises NotFound when the edition is none."""
+    row = conn.execute(sa.select(t).where(t.c.edition_id == edition_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"Edition {edition_id} is no letter.")
+    return Letter(Manuscript(row.subject, row.preheader, Clean(row.body)), Segment.from_json(row.segment))
+
+
+def rendered(shell: render.Shell, language: str, letter: Letter, topics: Sequence[str]) -> render.Rendered:
+    """The mail of a letter in one language; `topics` are the names of its segment's. Its count is filled in later."""
+    text = letter.manuscript
+    return render.letter(shell, language, subject=text.subject, preheader=text.preheader, body=text.body, topics=topics)
+
+
+def topic_names(conn: Connection, segment: Segment) -> list[str]:
+    """What readers call the topics of a segment."""
+    names = {topic.slug: topic.name for topic in publications.topics(conn)}
+    return [names.get(slug, slug) for slug in segment.topics]
+
+
+# --- checking --------------------------------------------------------------------------------------------------
+
+
+def check(conn: Connection, settings: Settings, order: Order, *, now: datetime) -> Ready:
+    """The letter, fit to go out. Raises Refused with what must be fixed, NotFound for what its segment names."""
+    if faults := config.sending_faults(settings):
+        raise Refused(" ".join(faults))
+    _check_segment(conn, order.digest, order.letter.segment)
+    _refuse_twin(conn, order, now)
+    shell = render.Shell.from_json(_snapshot(settings, order.digest, 0, now))
+    language, topics = order.digest.languages[0], topic_names(conn, order.letter.segment)
+    mail = render.counted(rendered(shell, language, order.letter, topics), 1, language)
+    known = preflight.known_items(item.slug for item in items.latest(conn))
+    findings = preflight.check(mail, shell, entries=(), known=known)
+    faults = [
+        f"{one.what} ({', '.join(filter(None, (one.where, one.figure)))})" for one in findings if one.level == "fix"
+    ]
+    if faults:
+        raise Refused(" ".join(["The letter cannot go out like this.", *faults]))
+    return Ready(order)
+
+
+def _check_segment(conn: Connection, digest: Digest, segment: Segment) -> None:
+    for slug in segment.topics:
+        publications.topic(conn, slug)
+    for number in filter(None, (segment.received, segment.not_reached)):
+        edition = editions.find(conn, number)
+        if edition.digest_id != digest.id:
+            other = publications.by_id(conn, edition.digest_id).slug
+            raise Refused(f"Edition {number} is of {other}. Name an edition of {digest.slug}, or --digest {other}.")
+        if edition.state not in ENDED:
+            raise Refused(
+                f"Edition {number} is {edition.shown_state}, so it is not known yet whom it reaches. "
+                f"Wait until it has ended (`digest editions show {number}`)."
+            )
+
+
+# --- freezing --------------------------------------------------------------------------------------------------
+
+
+def freeze(conn: Connection, settings: Settings, ready: Ready, *, now: datetime) -> Edition:
+    """Makes the letter an edition that is due now; nobody is counted yet.
+
+    Raises Refused when the same text went out meanwhile: two at once wait for each other here.
+    """
+    last, digest, text = news.counter(conn), ready.digest, ready.letter.manuscript
+    editions.hold_digest(conn, digest.id)
+    _refuse_twin(conn, ready, now)
+    e = tables.editions
+    values = {"kind": "letter", "digest_id": digest.id, "state": FROZEN, "content_hash": _hash(text)}
+    marks = dict.fromkeys(("mark_from", "last", "mark_to"), last)
+    times = dict.fromkeys(("created_at", "frozen_at", "starts_at"), now)
+    insert = sa.insert(e).values(uid=secrets.token_hex(16), by_hand=True, **values, **marks, **times)
+    number = conn.execute(insert.returning(e.c.id)).scalar_one()
+    conn.execute(sa.update(e).where(e.c.id == number).values(settings=_snapshot(settings, digest, number, now)))
+    parts = {"subject": text.subject, "preheader": text.preheader, "body": text.body}
+    conn.execute(sa.insert(t).values(edition_id=number, **parts, segment=ready.letter.segment.to_json()))
+    return editions.find(conn, number)
+
+
+def _snapshot(settings: Settings, digest: Digest, number: int, now: datetime) -> dict[str, Any]:
+    return editions.snapshot(settings, digest, cadence=render.LETTER, edition=number, day=now, since="")
+
+
+def _hash(text: Manuscript) -> str:
+    return blake2b(json.dumps([text.subject, text.preheader, text.body]).encode(), digest_size=16).hexdigest()
+
+
+def _refuse_twin(conn: Connection, order: Order, now: datetime) -> None:
+    """A letter to those whom an edition did not surely reach doubles nothing, and may say the same."""
+    if order.again or order.letter.segment.not_reached is not None:
+        return
+    e, content_hash = tables.editions, _hash(order.letter.manuscript)
+    twin = conn.execute(
+        sa.select(e.c.id, e.c.frozen_at)
+        .where(e.c.digest_id == order.digest.id, e.c.kind == "letter", e.c.content_hash == content_hash)
+        .where(e.c.frozen_at > now - TWINS, e.c.state != editions.SKIPPED)
+        .order_by(e.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if twin is None:
+        return
+    minutes = (now - twin.frozen_at) // timedelta(minutes=1)
+    when = "just now" if minutes < 1 else f"{minutes} {'minute' if minutes == 1 else 'minutes'} ago"
+    raise Refused(
+        f"The same letter was sent as edition {twin.id} {when}. --not-reached {twin.id} sends it to those whom it "
+        "did not surely reach, --again once more to everyone."
+    )
