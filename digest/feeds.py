@@ -30,6 +30,7 @@ EVERYTHING = "all"  # reserved: no topic may have this slug
 LONGEST = 50  # items in one feed: readers poll, and keep what they have seen
 STAMP = ".stamp"
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*\.(?:rss|atom|json)")
+HALF_MADE = re.compile(r"\.(?:[a-z0-9][a-z0-9-]*\.(?:rss|atom|json)|\.stamp)\.[a-z0-9_]{8}")  # by who was killed at it
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def build(settings: Settings, conn: sa.Connection, folder: Path) -> Built:
         }
         written = tuple(name for name, content in names.items() if _replace(folder / name, content))
         for path in folder.iterdir():
-            if FILE_NAME.fullmatch(path.name) and path.name not in names:
+            if (FILE_NAME.fullmatch(path.name) and path.name not in names) or HALF_MADE.fullmatch(path.name):
                 path.unlink()
         _replace(folder / STAMP, stamp)
     return Built(written, tuple(name for name in names if name not in written), tuple(names))

@@ -57,6 +57,12 @@ def check(
     return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
 
 
+def known_items(slugs: Iterable[str]) -> Known:
+    """Answers for the pages of items: there are those with these slugs. Of other pages nothing is said."""
+    paths = {f"/items/{slug}" for slug in slugs}
+    return lambda path: path in paths if path.startswith("/items/") else None
+
+
 def passed(findings: Iterable[Finding]) -> bool:
     """Whether nothing must be fixed."""
     return all(finding.level != "fix" for finding in findings)
