@@ -280,11 +280,11 @@ def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
         wakes.add_job(one.work, DateTrigger(offices.utc_now(), timezone=UTC))
     ended.wait()
     office.sender.stop()
-    # Not wait=True: that holds the lock that a round needs to plan the next one, and both would wait for ever.
-    wakes.shutdown(wait=False)
     for one in rounds:
-        with one.working:
+        with one.working:  # a round needs the scheduler to plan its next one
             pass
+    wakes.remove_all_jobs()  # a scheduler that ends while it starts a job fails at removing that job
+    wakes.shutdown()
 
 
 @dataclass
