@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from digest import render
 from digest.delivery.message import Recipient
 from digest.items import Attachment, Author, Item
+from digest.markup import markdown_to_html
 
 SITE = "https://news.example.org"
 UID = "5f1d0c3a9b7e4f2488aa6c01d2e3f405"
@@ -166,3 +167,27 @@ ENTRIES = (
     ),
 )
 SEQUENCES = tuple(view.sequence for view in ENTRIES)
+
+LETTER = markdown_to_html(
+    """Dear reader,
+
+come to an hour on **hiring** with [two chiefs](https://news.example.org/items/hiring-lprs/), and bring:
+
+- your questions,
+- a colleague.
+
+**[Keep a seat](https://news.example.org/hour)**
+
+## What it is about
+
+> Departments that may hire permanent residents fill their ranks.
+
+| When | Where |
+| --- | --- |
+| Tuesday, nine | On line |
+
+---
+
+Until then.
+"""
+)

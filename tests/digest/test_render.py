@@ -49,6 +49,13 @@ def rendered(view: render.EntryView, shell: render.Shell = SHELL, language: str 
     return render.Press(shell, language, [view]).variant([view.sequence], most=12)
 
 
+def letter() -> render.Rendered:
+    """A letter with everything that a body may hold."""
+    shell = replace(SHELL, cadence=render.LETTER)
+    made = render.letter(shell, "en", subject="An hour on hiring", preheader="", body=example.LETTER, topics=["Hiring"])
+    return render.counted(made, 39, "en")
+
+
 def words_of(source: str) -> str:
     return " ".join(html.document_fromstring(source).text_content().split())
 
@@ -144,8 +151,13 @@ def test_the_narrow_and_dark_rules_reach_the_reader_whole(press: render.Press) -
     assert len(templates.css("head.css")) < 16_000
     assert "url(" not in mail
     used = set(re.findall(r"\.([a-z]+)", templates.css("head.css")))
-    classes = set(" ".join(re.findall(r'class="([^"]+)"', mail)).split()) | {"button", "press"}
-    assert used <= classes
+    classes = {name for page in (mail, letter().html) for name in re.findall(r'class="([^"]+)"', page)}
+    assert used <= set(" ".join(classes).split()) | {"button", "press"}
+
+
+def test_the_example_letter_is_as_reviewed() -> None:
+    golden("letter.html", letter().html)
+    golden("letter.txt", letter().text)
 
 
 def test_the_layout_stands_on_inline_styles_alone(press: render.Press) -> None:
