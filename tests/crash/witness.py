@@ -7,18 +7,24 @@ lost, added after the plan, or goes back from where it ended.
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from digest import schema
 from digest.db import Database
-from digest.tables import State, batches, deliveries
+from digest.tables import State, batches, deliveries, occurrences
 from digest.tables import editions as editions_table
-from tests.crash.world import EDITION
+from subscribers.tables import subscribers, subscriptions
+from tests.crash.world import World
 
 EVERY = 0.05  # seconds between two looks
 WINDOW = 200  # rows under way at most
@@ -30,26 +36,15 @@ LATER = {State.UNSURE: {State.UNSURE, State.ACCEPTED, State.FAILED}} | {
 
 
 @dataclass(frozen=True)
-class Glance:
-    """How far the edition is, quickly read: what kills are aimed by."""
-
-    state: str
-    planned_all: bool
-    fence: int  # of the plan and all batches together: rises with every lease
-    rows: int
-    trying: int
-    accepted: int
-    remaining: int
-
-
-@dataclass(frozen=True)
 class Snapshot:
     """The ledger of the edition at one moment, from its rows."""
 
-    state: str
+    state: str  # empty before there is an edition
     planned_all: bool
     rows: dict[int, tuple[int, State]]  # subscriber -> batch, state
     counters: dict[int, tuple[int, ...]]  # batch -> size and the four counts
+    owed: frozenset[int] = frozenset()  # subscribers whose entries were given back
+    edition: int = 0
 
     def count(self, *states: State) -> int:
         return sum(state in states for _, state in self.rows.values())
@@ -77,14 +72,26 @@ class Witness:
         with self._engine.connect() as conn:
             return _snapshot(conn)
 
-    def glance(self) -> Glance:
-        """A snapshot of sums."""
-        with self._engine.connect() as conn:
-            found = conn.exec_driver_sql(_GLANCE).one()
-        return Glance(found[0], found[1] is not None, *(value or 0 for value in found[2:]))
-
     def close(self) -> None:
         self._db.close()
+
+    def occurrences(self) -> int:
+        """How many runs of the calendar are written down."""
+        with self._engine.connect() as conn:
+            return conn.scalar(sa.select(sa.func.count()).select_from(occurrences)) or 0
+
+    def left(self) -> set[str]:
+        """The addresses of those who have left."""
+        query = sa.select(subscribers.c.email).join(subscriptions).where(subscriptions.c.state == "left")
+        with self._engine.connect() as conn:
+            return set(conn.scalars(query))
+
+    def faults(self) -> list[str]:
+        """What is wrong with the database itself: its file, and the version of its schema."""
+        found = self.integrity()
+        if (current := schema.current(self._db)) != schema.head():
+            found.append(f"the schema is {current}, not {schema.head()}")
+        return found
 
     def integrity(self) -> list[str]:
         """What SQLite finds wrong with its file; nothing on PostgreSQL."""
@@ -96,33 +103,47 @@ class Witness:
         return [] if found == ["ok"] else found
 
 
-_GLANCE = f"""
-SELECT e.state, e.plan_done_at,
-  e.plan_fence + (SELECT coalesce(sum(b.fence), 0) FROM batches b WHERE b.edition_id = e.id),
-  count(d.state),
-  sum(CASE WHEN d.state = {State.TRYING:d} THEN 1 END),
-  sum(CASE WHEN d.state = {State.ACCEPTED:d} THEN 1 END),
-  sum(CASE WHEN d.state <= {State.TRYING:d} THEN 1 END)
-FROM editions e LEFT JOIN deliveries d ON d.edition_id = e.id
-WHERE e.id = {EDITION}
-GROUP BY e.id, e.state, e.plan_done_at, e.plan_fence
-"""
+def look_aside(world: World) -> Snapshot:
+    """A snapshot that leaves no trace."""
+    with _aside(world) as witness:
+        return witness.look()
+
+
+def left_readers(world: World) -> set[str]:
+    """The addresses of those who have left, without a trace too."""
+    with _aside(world) as witness:
+        return witness.left()
+
+
+@contextlib.contextmanager
+def _aside(world: World) -> Iterator[Witness]:
+    """A witness to a copy of SQLite's files, since whoever opens them also mends them."""
+    with tempfile.TemporaryDirectory(prefix="crash-") as folder:
+        url = world.url
+        if url.startswith("sqlite"):
+            for path in (world.home / "digest.db", world.home / "digest.db-wal", world.home / "digest.db-journal"):
+                if path.exists():
+                    shutil.copy(path, folder)
+            url = f"sqlite:///{folder}/digest.db"
+        with contextlib.closing(Witness(url)) as witness:
+            yield witness
 
 
 def _snapshot(conn: Connection) -> Snapshot:
-    edition = conn.execute(
-        sa.select(editions_table.c.state, editions_table.c.plan_done_at).where(editions_table.c.id == EDITION)
-    ).one()
-    b, d = batches.c, deliveries.c
+    e, b, d = editions_table.c, batches.c, deliveries.c
+    edition = conn.execute(sa.select(e.id, e.state, e.plan_done_at).order_by(e.id).limit(1)).one_or_none()
+    number = edition.id if edition else 0
     counts = conn.execute(
-        sa.select(b.n, b.size, b.accepted, b.skipped, b.failed, b.unsure).where(b.edition_id == EDITION)
+        sa.select(b.n, b.size, b.accepted, b.skipped, b.failed, b.unsure).where(b.edition_id == number)
     ).all()
-    rows = conn.execute(sa.select(d.subscriber_id, d.batch_n, d.state).where(d.edition_id == EDITION)).all()
+    rows = conn.execute(sa.select(d.subscriber_id, d.batch_n, d.state, d.carried).where(d.edition_id == number)).all()
     return Snapshot(
-        state=edition.state,
-        planned_all=edition.plan_done_at is not None,
+        edition=number,
+        state=edition.state if edition else "",
+        planned_all=edition is not None and edition.plan_done_at is not None,
         rows={row.subscriber_id: (row.batch_n, State(row.state)) for row in rows},
         counters={row.n: tuple(row)[1:] for row in counts},
+        owed=frozenset(row.subscriber_id for row in rows if row.carried),
     )
 
 

@@ -1,23 +1,27 @@
-"""A home whose edition is frozen and due, with all its readers, copied for each run that a kill is to hit.
+"""A home with readers and items, copied for each run that a kill is to hit.
 
 Promises: every copy is the same to the byte, so the mails of a run that was hurt can be compared with those of one
-that was not. Made with the services, on SQLite or PostgreSQL.
+that was not. Made with the services, on SQLite or PostgreSQL. Its edition is frozen and due and not planned yet; or
+there is none, and the calendar's next run makes it.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import sqlalchemy as sa
 from sqlalchemy import Connection
 
 import scheduler
-from digest import config, items, keys, publications, schema, tables
+from digest import config, editions, items, keys, publications, schedules, schema, tables
 from digest.db import Database
 from digest.drafts import Draft
 from digest.home import open_home
@@ -29,6 +33,7 @@ from tests.standins import postgres
 ROOT = Path(__file__).parents[2]
 EDITION = 1
 ITEMS = 10
+PATIENCE = 10.0  # seconds
 TOPICS = ("hiring", "detainers", "training")
 SETS: tuple[dict[str, str], ...] = (
     {"*": "weekly"},
@@ -48,6 +53,17 @@ class World:
     def process_environment(self, **more: str) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(ROOT), **self.environment, **more}
 
+    def number_editions_again(self) -> None:
+        """PostgreSQL gives no number twice, even one that was rolled back; here the first edition is to be 1."""
+        if not self.url.startswith("sqlite"):
+            with postgres.connect(sa.make_url(self.url)) as conn:
+                conn.execute(_NUMBER_AGAIN)
+
+
+_NUMBER_AGAIN = (
+    "SELECT setval(pg_get_serial_sequence('editions', 'id'), 1, false) WHERE NOT EXISTS (SELECT 1 FROM editions)"
+)
+
 
 @dataclass(frozen=True)
 class Template:
@@ -57,6 +73,12 @@ class Template:
     readers: int
     server: postgres.Server | None
     database: str
+    moment: datetime  # one minute after the calendar's next run
+
+    @property
+    def addresses(self) -> list[str]:
+        """Everybody who is to get the edition."""
+        return [f"reader{n}@example.org" for n in range(1, self.readers + 1)]
 
     @contextmanager
     def copy(self, home: Path) -> Iterator[World]:
@@ -68,21 +90,43 @@ class Template:
         with self.server.database(template=self.database) as url:
             yield World(home, url, {"DIGEST_HOME": str(home), "DIGEST_DATABASE__URL": url})
 
+    def after(self, world: World) -> Template:
+        """A template that begins where this copy stands now; the copy must last as long as it does."""
+        if self.server is not None:
+            _await_nobody(self.server, name := _database(world.url))
+            return replace(self, home=world.home, database=name)
+        return replace(self, home=world.home)
+
 
 @contextmanager
-def template(home: Path, *, readers: int, server: postgres.Server | None = None) -> Iterator[Template]:
-    """Makes the home with an edition that is locked, due, and not planned yet."""
+def template(
+    home: Path, *, readers: int, server: postgres.Server | None = None, frozen: bool = True, feeds: bool = True
+) -> Iterator[Template]:
+    """Makes the home; `frozen`: its edition is locked, due, and not planned yet. `feeds`: the files are built."""
     home.mkdir(parents=True)
     if server is None:
-        _fill(home, f"sqlite:///{home / 'digest.db'}", readers)
-        yield Template(home, readers, None, "")
+        moment = _fill(home, f"sqlite:///{home / 'digest.db'}", readers, frozen, feeds)
+        yield Template(home, readers, None, "", moment)
         return
     with server.database() as url:
-        _fill(home, url, readers)
-        yield Template(home, readers, server, url.rpartition("/")[2].partition("?")[0])
+        moment = _fill(home, url, readers, frozen, feeds)
+        yield Template(home, readers, server, _database(url), moment)
 
 
-def _fill(home: Path, url: str, readers: int) -> None:
+def _database(url: str) -> str:
+    return url.rpartition("/")[2].partition("?")[0]
+
+
+def _await_nobody(server: postgres.Server, name: str) -> None:
+    """PostgreSQL copies a database only when the session of a client that was killed has ended, too."""
+    with postgres.connect(server.url) as conn:
+        deadline = time.monotonic() + PATIENCE
+        while conn.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s LIMIT 1", (name,)).fetchone():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+
+def _fill(home: Path, url: str, readers: int, frozen: bool, feeds: bool) -> datetime:
     (home / config.FILE).write_text(f'{SETTINGS}\n[database]\nurl = "{url}"\n', encoding="utf-8")
     ring = keys.make(home)
     db = Database(url)
@@ -91,9 +135,22 @@ def _fill(home: Path, url: str, readers: int) -> None:
     db.run(_items)
     db.close()
     office = offices.open_office(open_home(home))
-    assert scheduler.dispatch(office, "weekly").id == EDITION
+    if frozen:
+        assert scheduler.dispatch(office, "weekly").id == EDITION
+    if feeds:
+        scheduler.tidy(office)
+    moment = _next_run(office)
     office.close()
     (home / config.FILE).write_text(SETTINGS, encoding="utf-8")
+    return moment
+
+
+def _next_run(office: offices.Office) -> datetime:
+    with office.home.db.reading() as conn:
+        digest = publications.find(conn, "weekly")
+        schedule = editions.schedule(publications.one_series(conn, digest.id, "weekly"), digest.zone)
+    assert schedule is not None
+    return schedules.next_occurrence(schedule, office.clock()).at + timedelta(minutes=1)
 
 
 def _people(ring: keys.Keyring, readers: int, conn: Connection) -> None:
