@@ -14,7 +14,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
@@ -71,6 +71,17 @@ def insert_new(conn: Connection, table: sa.Table) -> sqlite.Insert | postgresql.
     if conn.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()
+
+
+def adding(table: sa.Table, column: sa.Column[int]) -> Mapping[str, sa.Insert]:
+    """For each dialect an INSERT that adds to the number in `column` where the row's key exists already."""
+    keys = list(table.primary_key)
+    made: dict[str, sa.Insert] = {}
+    for name, insert in (("sqlite", sqlite.insert(table)), ("postgresql", postgresql.insert(table))):
+        made[name] = insert.on_conflict_do_update(
+            index_elements=keys, set_={column.name: column + insert.excluded[column.name]}
+        )
+    return made
 
 
 def tuples(result: sa.CursorResult[Any]) -> list[tuple[Any, ...]]:

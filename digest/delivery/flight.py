@@ -22,6 +22,7 @@ from digest.delivery.turns import Holding
 
 log = structlog.get_logger(__name__)
 
+TOGETHER = 50  # brought in one call to a carrier that takes mail by mail
 MOST_IN_GROUP = 1_000_000  # tickets that one group may use
 _numbers = itertools.count(1)
 
@@ -31,6 +32,7 @@ class Flight:
 
     def __init__(self, transport: Transport, mails: Mails) -> None:
         self._transport, self._mails = transport, mails
+        self._most = transport.group if transport.group > 1 else TOGETHER
         self._under_way: dict[int, tuple[Holding, Marked]] = {}  # by ticket
 
     def __len__(self) -> int:
@@ -49,8 +51,8 @@ class Flight:
 
     def _begin(self, holding: Holding) -> bool:
         """Hands over the next rows of one variant; False when its mail cannot be made, or read, now."""
-        rows, variant, most = holding.unbegun, holding.unbegun[0].variant_n, self._transport.group
-        size = 1 if most == 1 else next((n for n, row in enumerate(rows[:most]) if row.variant_n != variant), most)
+        rows, variant, most = holding.unbegun, holding.unbegun[0].variant_n, self._most
+        size = next((n for n, row in enumerate(rows[:most]) if row.variant_n != variant), most)
         same = rows[:size]
         try:
             body = self._mails.get(holding.edition, variant)

@@ -246,7 +246,11 @@ def name(conn: Connection, held: Lease, names: Mapping[int, str]) -> None:
 
 def _runs(positions: Sequence[int]) -> Iterable[tuple[int, int]]:
     """Sorted positions as (first, last) runs without holes."""
-    for _, group in groupby(enumerate(sorted(positions)), lambda pair: pair[1] - pair[0]):
+    ordered = sorted(positions)
+    if ordered and ordered[-1] - ordered[0] == len(ordered) - 1 == len(set(ordered)) - 1:  # as nearly always
+        yield ordered[0], ordered[-1]
+        return
+    for _, group in groupby(enumerate(ordered), lambda pair: pair[1] - pair[0]):
         run = [position for _, position in group]
         yield run[0], run[-1]
 

@@ -63,18 +63,18 @@ class Compiled:
     id: int
     link: int | None
     slots: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]  # name, places in the text, places in the HTML
-    domain: bytes
+    domain: str
     seed: blake2b  # keyed, fed with the uid
 
     def message_id(self, recipient: Recipient) -> str:
         """The Message-ID with its brackets: always the same for this edition and subscriber."""
-        return self._message_id(recipient.subscriber_id).decode("ascii")
+        return f"<{self._name(recipient.subscriber_id)}@{self.domain}>"
 
     def join(self, recipient: Recipient) -> bytes:
         """The whole message for one person. Raises BadInput for an address that no header can carry."""
         parts, values = list(self.template), recipient.slots
         parts[self.to] = headers.mailbox(recipient.name, recipient.address)
-        parts[self.id] = self._message_id(recipient.subscriber_id)
+        parts[self.id] = self.message_id(recipient).encode("ascii")
         if self.link is not None:
             parts[self.link] = _link(values["unsubscribe"])
         for name, in_text, in_html in self.slots:
@@ -85,11 +85,11 @@ class Compiled:
                 parts[place] = escaped
         return b"".join(parts)
 
-    def _message_id(self, subscriber: int) -> bytes:
+    def _name(self, subscriber: int) -> str:
         state = self.seed.copy()
         part = b"%d" % subscriber
         state.update(b"\0\0\0%c%b" % (len(part), part))
-        return b"<%b@%b>" % (state.hexdigest().encode("ascii"), self.domain)
+        return state.hexdigest()
 
 
 def compile(rendered: Rendered, shell: Shell, *, uid: str, variant: int, key: bytes, date: datetime) -> Compiled:
@@ -110,7 +110,7 @@ def compile(rendered: Rendered, shell: Shell, *, uid: str, variant: int, key: by
         id=segments.index("id"),
         link=segments.index("link") if "link" in segments else None,
         slots=tuple((name, _places(segments, f"text {name}"), _places(segments, f"html {name}")) for name in used),
-        domain=headers.domain(shell.from_address.rpartition("@")[2]).encode("ascii"),
+        domain=headers.domain(shell.from_address.rpartition("@")[2]),
         seed=seed,
     )
 

@@ -11,13 +11,14 @@ import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from operator import attrgetter
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from digest import tables
-from digest.db import insert_new
+from digest.db import adding
 from digest.delivery import ledger
 from digest.delivery.ledger import AddressBook, Lease, Marked
 from digest.delivery.transports.base import Answer, Receipt
@@ -45,6 +46,7 @@ FINAL = {
     Answer.FULL: "full",
     Answer.POLICY: "policy",
 }
+_PROVIDER_ID = attrgetter("receipt.provider_id")
 BACK = (Answer.RELAY, Answer.AWAY)  # proof that nothing was accepted, and it says nothing of the reader
 
 
@@ -80,24 +82,22 @@ def record(
 def _accept(conn: Connection, held: Lease, accepted: Sequence[Outcome], now: datetime) -> None:
     """Runs of plain acceptances change together; ids of each are written one by one, those of a request once."""
     ledger.change(conn, held, [o.row.pos for o in accepted], State.TRYING, State.ACCEPTED, now=now)
-    named: dict[str, list[int]] = {}
-    for outcome in accepted:
-        if outcome.receipt.provider_id is not None:
-            named.setdefault(outcome.receipt.provider_id, []).append(outcome.row.pos)
-    single = {positions[0]: name for name, positions in named.items() if len(positions) == 1}
+    single: dict[int, str] = {}
+    for name, outcomes in itertools.groupby(accepted, _PROVIDER_ID):
+        if name is not None:
+            first, *others = outcomes  # those of one request come together
+            if others:
+                _count_request(conn, held, name, 1 + len(others), now)
+            else:
+                single[first.row.pos] = name
     if single:
         ledger.name(conn, held, single)
-    for name, positions in named.items():
-        if len(positions) > 1:
-            _count_request(conn, held, name, len(positions), now)
 
 
 def _count_request(conn: Connection, held: Lease, name: str, recipients: int, now: datetime) -> None:
     """One call that took many under one name; its outcomes may be recorded in more than one commit."""
-    request = {"edition_id": held.edition_id, "provider_id": name}
-    conn.execute(insert_new(conn, requests).values(batch_n=held.n, recipients=0, at=now, **request))
-    this = (requests.c.edition_id == held.edition_id, requests.c.provider_id == name)
-    conn.execute(sa.update(requests).where(*this).values(recipients=requests.c.recipients + recipients))
+    row = {"edition_id": held.edition_id, "provider_id": name, "batch_n": held.n, "recipients": recipients, "at": now}
+    conn.execute(_REQUEST[conn.dialect.name], row)
 
 
 def _refuse(
@@ -232,3 +232,7 @@ def settle_unsure(
     if changed != 1:
         raise Stale(f"A row of edition {edition_id} was settled by someone else at the same time.")
     return True
+
+
+# Built once: it runs for every request.
+_REQUEST = adding(requests, requests.c.recipients)

@@ -85,6 +85,7 @@ class Clerk:
         only = frozenset(address.lower() for address in only_to)
         self._book: AddressBook = Limited(people, only) if only else people
         self._refusals = Refusals()
+        self._edition: Edition | None = None
         self._ailing = True  # the carrier may have been blocked by a process before this one
         self.hours = True  # whether sending hours are kept
 
@@ -102,10 +103,15 @@ class Clerk:
         lease = leases.lease(conn, edition_id, owner=self._owner, carrier=self._carrier, now=self._clock())
         if lease is None:
             return None
-        edition = editions.find(conn, edition_id)
+        edition = self._edition = self._as_it_is(conn, edition_id)
         variants.take_out_withdrawn(conn, edition, lease.n)
         holding = Holding(lease, edition)
         return holding, self.turn(holding, room, False, conn)
+
+    def _as_it_is(self, conn: Connection, edition_id: int) -> Edition:
+        """The edition as it is now: of the one worked on last only what may change is read again."""
+        last = self._edition
+        return editions.refreshed(conn, last) if last and last.id == edition_id else editions.find(conn, edition_id)
 
     def turn(self, holding: Holding, room: int, stopping: bool, conn: Connection) -> Turn:
         """Gate, record, mark up to `room` more; the batch is let go when there is nothing to wait for."""

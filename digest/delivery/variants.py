@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from digest import archive, editions, entry_views, items, news, render, sharing, tables
+from digest.delivery import ledger
 from digest.editions import Edition
 from digest.items import Item
 from digest.news import Entry
@@ -124,34 +125,16 @@ def take_out_withdrawn(conn: Connection, edition: Edition, batch_n: int) -> None
     """
     if edition.as_is:
         return
-    planned = (
-        deliveries.c.edition_id == edition.id,
-        deliveries.c.batch_n == batch_n,
-        deliveries.c.state == State.PLANNED,
-    )
-    log, i, ve = tables.publication_log, tables.items, variant_entries
-    of_rows = sa.select(deliveries.c.variant_n).where(*planned).distinct()
-    rows = conn.execute(
-        sa.select(ve.c.variant_n, ve.c.sequence)
-        .join(log, log.c.sequence == ve.c.sequence)
-        .join(i, i.c.id == log.c.item_id)
-        .where(ve.c.edition_id == edition.id, ve.c.variant_n.in_(of_rows), i.c.state != "published")
-    ).all()
     gone: dict[int, set[int]] = {}
-    for row in rows:
+    for row in conn.execute(_WITHDRAWN, {"edition": edition.id, "batch": batch_n}):
         gone.setdefault(row.variant_n, set()).add(row.sequence)
     if gone:
-        _replace(conn, edition, batch_n, gone, planned)
+        _replace(conn, edition, batch_n, gone)
 
 
-def _replace(
-    conn: Connection,
-    edition: Edition,
-    batch_n: int,
-    gone: dict[int, set[int]],
-    planned: tuple[sa.ColumnElement[bool], ...],
-) -> None:
+def _replace(conn: Connection, edition: Edition, batch_n: int, gone: dict[int, set[int]]) -> None:
     editions.find(conn, edition.id, lock=True)
+    planned = (*ledger.of_batch(edition.id, batch_n), deliveries.c.state == State.PLANNED)
     bodies = Bodies(conn, edition)
     for variant_n, sequences in gone.items():
         row = conn.execute(
@@ -169,3 +152,22 @@ def _replace(
                 .where(batches.c.edition_id == edition.id, batches.c.n == batch_n)
                 .values(skipped=batches.c.skipped + skipped)
             )
+
+
+_log, _item, _ve = tables.publication_log, tables.items, variant_entries
+
+# Built once: it runs for every batch.
+_WITHDRAWN = (
+    sa.select(_ve.c.variant_n, _ve.c.sequence)
+    .join(_log, _log.c.sequence == _ve.c.sequence)
+    .join(_item, _item.c.id == _log.c.item_id)
+    .where(_ve.c.edition_id == sa.bindparam("edition"), _item.c.state != "published")
+    .where(
+        _ve.c.variant_n.in_(
+            sa.select(deliveries.c.variant_n)
+            .where(deliveries.c.edition_id == sa.bindparam("edition"), deliveries.c.batch_n == sa.bindparam("batch"))
+            .where(deliveries.c.state == State.PLANNED)
+            .distinct()
+        )
+    )
+)

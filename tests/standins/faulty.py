@@ -133,7 +133,9 @@ class Faulty:
             for thread in self._threads:
                 thread.start()
         self._under_way += len(group.positions)
-        self._todo.put(group)
+        for at in range(0, len(group.positions), self.group):
+            these = slice(at, at + self.group)
+            self._todo.put(Group(group.positions[these], group.variant, group.recipients[these]))
 
     def outcomes(self, timeout: float) -> Iterable[tuple[int, Receipt]]:
         """Waits `timeout` for the first answer, and takes with it what else is known."""

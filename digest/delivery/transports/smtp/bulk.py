@@ -25,7 +25,7 @@ from digest.delivery.transports.smtp.single import SmtpSingle
 from digest.home import Home
 
 MOST_TRIES = 5  # connections that may break under one mail's envelope
-TOGETHER = 32  # outcomes told in one go
+TOGETHER = 100  # outcomes told in one go
 LINGER = 0.005  # seconds that the first outcome waits for more
 
 
