@@ -26,8 +26,8 @@ from digest.home import Home
 ENTRY_POINTS = "digest.transports"  # where an installed package names its transports: a function from Home to Transport
 OURS = {  # known in a checkout that is not installed, too
     "maildir": "digest.delivery.transports.local:maildir",
-    "smtp": "digest.delivery.transports.smtp:smtp",
-    "sendgrid": "digest.delivery.transports.sendgrid:sendgrid",
+    "smtp": "digest.delivery.transports.smtp.bulk:smtp",
+    "sendgrid": "digest.delivery.transports.sendgrid.bulk:sendgrid",
 }
 
 
@@ -88,8 +88,8 @@ class Transport(Protocol):
     """Who carries the mail. `repeatable`: handing over the same delivery again cannot double it."""
 
     name: str
-    group: int  # recipients per request
-    connections: int  # groups that may be under way at once
+    group: int  # recipients per request; 1: mail by mail, and a call of `begin` may bring several
+    connections: int  # requests that may be under way at once
     repeatable: bool
 
     def begin(self, group: Group) -> None:
