@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -15,6 +17,9 @@ from digest.errors import BadInput, NotFound, Refused
 from digest.home import Home
 from subscribers import records
 from subscribers.audience import Audience
+from subscribers.records import Unreached
+
+MOST = 20  # people named for each reason
 
 Number = Annotated[
     int,
@@ -52,7 +57,12 @@ def _line(sum_: str, one: dict[str, Any]) -> str:
 
 
 @editions_app.command("show")
-def show(context: typer.Context, number: Number, as_json: desk.AsJson = False) -> None:
+def show(
+    context: typer.Context,
+    number: Number,
+    everyone: Annotated[bool, typer.Option("--all", help="Name everyone whom it did not reach.")] = False,
+    as_json: desk.AsJson = False,
+) -> None:
     """One edition: its sum, its items or its text, and who is not among the accepted."""
     home = desk.desk(context).home()
     with home.db.reading() as conn:
@@ -79,7 +89,22 @@ def show(context: typer.Context, number: Number, as_json: desk.AsJson = False) -
         paper.table(("item", "what", "title"), rows, empty="It holds no items of its own, only what is owed to some.")
     if exceptions:
         desk.say("")
-        paper.table(("address", "state", "reason", "reply"), [(e.email, e.state, e.code, e.reply) for e in exceptions])
+        _tell_unreached(exceptions, number, most=len(exceptions) if everyone else MOST)
+
+
+def _tell_unreached(exceptions: Sequence[Unreached], number: int, *, most: int) -> None:
+    """At most so many of each state and reason; how many others there are is said."""
+    left: Counter[tuple[str, str | None]] = Counter()
+    rows = []
+    for one in exceptions:
+        left[one.state, one.code] += 1
+        if left[one.state, one.code] <= most:
+            rows.append((one.email, one.state, one.code, one.reply))
+    paper.table(("address", "state", "reason", "reply"), rows)
+    for (state, code), count in left.items():
+        if count > most:
+            kind = f"{state} ({code})" if code else state
+            desk.say(f"{count - most} more are {kind}. `digest editions show {number} --all` names everyone.")
 
 
 @editions_app.command("approve")

@@ -173,6 +173,20 @@ def test_a_withdrawal_asks_what_to_do(digest: Digest) -> None:
     assert SLUG not in digest("editions", "show", 1).out
 
 
+def test_of_many_who_were_not_reached_some_are_named_and_all_on_request(
+    digest: Digest, example: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (example / "people.csv").write_text("email\n" + "".join(f"reader{n}@example.org\n" for n in range(25)))
+    assert digest("people", "import", example / "people.csv", "--consent", "a form").code == 0
+    (example / "letter.md").write_text("---\nsubject: An hour on hiring\n---\nCome at nine.\n")
+    monkeypatch.setenv("DIGEST_TRANSPORT__ONLY_TO", '["reader1@example.org"]')
+    digest("letter", example / "letter.md", "--digest", "weekly", "--yes", "--wait")
+    shown = digest("editions", "show", 1).out
+    assert shown.count(" only_to") == 20
+    assert shown.endswith("10 more are skipped (only_to). `digest editions show 1 --all` names everyone.\n")
+    assert digest("editions", "show", 1, "--all").out.count(" only_to") == 30
+
+
 def test_a_canceled_edition_keeps_its_items(digest: Digest) -> None:
     digest("send", "weekly")
     assert digest("editions", "cancel", 1, "--yes", "--json").document["state"] in ("cancelled", "skipped")
