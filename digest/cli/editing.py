@@ -155,15 +155,24 @@ def resume(
     as_is: Annotated[bool, typer.Option("--as-is", help="Send it with what was withdrawn.")] = False,
     as_json: desk.AsJson = False,
 ) -> None:
-    """Go on with a paused edition."""
+    """Go on with a paused edition; ask a mail server again that took nobody."""
     if without and as_is:
         raise BadInput("--without", "It cannot go with --as-is.", "Choose one of them.")
     home = desk.desk(context).home()
+    before: tuple[str, ...] = ()
     if without or as_is:
         home.db.run(partial(review.answer, number=number, as_is=as_is))
+    elif home.db.run(partial(_ask_again, home, number)):
+        before = ("The mail server is asked again at once.",)
     else:
         home.db.run(partial(review.resume, number=number))
-    telling.tell(home, number, as_json=as_json)
+    telling.tell(home, number, *before, as_json=as_json)
+
+
+def _ask_again(home: Home, number: int, conn: Connection) -> bool:
+    """Whether the edition is being sent and waited for nothing but its carrier."""
+    edition = editions.find(conn, number)
+    return edition.shown_state == editions.SENDING and telling.pace(home).ask_again(conn, desk.now())
 
 
 @editions_app.command("cancel")

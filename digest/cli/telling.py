@@ -70,19 +70,25 @@ def owed(conn: Connection, edition: Edition) -> str:
     return "What is owed goes with the next edition, or now with `digest send DIGEST --owed`."
 
 
+def pace(home: Home) -> Pace:
+    """The pace of this installation's sending."""
+    return Pace(home.settings.pace, zone=home.settings.site.time_zone, carrier=home.settings.transport.kind)
+
+
 def under_way(home: Home, conn: Connection, edition: Edition) -> tuple[dict[str, Any], list[str]]:
     """How an edition that is being sent gets on, as facts and as lines for people; nothing of any other."""
     if edition.shown_state != editions.SENDING:
         return {"rate": None, "eta": None, "waits": None}, []
     now, zone = desk.now(), home.settings.site.time_zone
     got_on = progress.look(conn, edition.id, now=now)
-    pace = Pace(home.settings.pace, zone=zone, carrier=home.settings.transport.kind)
-    closed = pace.blocked(conn, now)
+    closed = pace(home).blocked(conn, now)
     lines = [f"{got_on.rate:g} mails a second lately."] if got_on.rate else []
     if got_on.eta:
         lines.append(f"The last will have gone about {desk.local(got_on.eta, zone)}.")
     if closed and closed.wait:
         lines.append(f"Nothing goes until {desk.local(closed.wait, zone)}. {closed.why}")
+        if closed.carrier:
+            lines.append(f"`digest editions resume {edition.id}` asks it again at once.")
     waits = {"until": closed.wait, "why": closed.why} if closed else None
     return {"rate": got_on.rate, "eta": desk.plain(got_on.eta), "waits": desk.plain(waits)}, lines
 

@@ -37,6 +37,7 @@ class Grant(NamedTuple):
     rows: int
     wait: datetime | None = None
     why: str = ""
+    carrier: bool = False  # whether it is because the carrier took nobody
 
 
 class Pace:
@@ -144,6 +145,14 @@ class Pace:
         found = tuples(conn.execute(_ONE, {"one": self._carrier}))
         return self._shut(Bucket(*found[0]) if found else Bucket(), now, hours)
 
+    def ask_again(self, conn: Connection, now: datetime) -> bool:
+        """At a person's word the carrier is asked again at once; False when no block of it held. Failures count on."""
+        bucket = self._hold(conn)
+        if slots.blocked(bucket, micros(now), slots.CARRIER_WAITS) is None:
+            return False
+        self._write(conn, self._carrier, bucket._replace(blocked_until=None))
+        return True
+
     # --- deciding ----------------------------------------------------------------------------------------------
 
     def _shut(self, bucket: Bucket, now: datetime, hours: bool) -> Grant | None:
@@ -152,7 +161,7 @@ class Pace:
         until = slots.blocked(bucket, micros(now), slots.CARRIER_WAITS) if bucket.blocked_until else None
         if until is not None:
             why = "The mail server takes nothing just now" + (f": {bucket.why}" if bucket.why else ".")
-            reasons.append(Grant(0, _moment(until), why))
+            reasons.append(Grant(0, _moment(until), why, carrier=True))
         opening = self._hours.opening(now) if self._hours and hours else None
         if self._hours and opening:
             why = f"Mail goes out between {self._hours.first}:00 and {self._hours.last}:00 ({self._hours.zone}) only."

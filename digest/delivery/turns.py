@@ -244,7 +244,9 @@ def _goes_on(edition: Edition) -> bool:
 
 
 def _said(receipt: Receipt) -> str:
-    return " ".join(filter(None, (receipt.code, receipt.text)))
+    """The server's own words; a code of ours says nothing that the text does not say better."""
+    code = receipt.code if receipt.code[:1].isdigit() or not receipt.text else ""
+    return " ".join(filter(None, (code, receipt.text)))
 
 
 class Limited:

@@ -429,6 +429,23 @@ def test_a_carrier_that_takes_nobody_is_asked_again_later_and_later(desk: Open) 
     assert one.fail(now) == 15
 
 
+def test_a_person_may_have_the_carrier_asked_again_at_once(either_db: Database) -> None:
+    pace = Pace(PaceSection(), zone="UTC", carrier="smtp")
+
+    def ask(conn: Connection) -> bool:
+        return pace.ask_again(conn, NOW)
+
+    assert not either_db.run(ask)
+    either_db.run(lambda conn: pace.failed(conn, "421 busy", NOW))
+    closed = either_db.run(lambda conn: pace.blocked(conn, NOW))
+    assert closed is not None
+    assert closed.carrier
+    assert either_db.run(ask)
+    assert either_db.run(lambda conn: pace.blocked(conn, NOW)) is None
+    again = either_db.run(lambda conn: pace.failed(conn, "421 busy", NOW))
+    assert again == NOW + timedelta(seconds=30)  # it counts on
+
+
 def test_a_domain_that_defers_waits_and_the_others_go_on(desk: Open) -> None:
     one, other = desk(), desk()
     now, waits = NOW, []

@@ -6,10 +6,14 @@ import io
 import json
 import sqlite3
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from digest.config import PaceSection
+from digest.db import Database
+from digest.delivery.pace import Pace
 from tests.digest.cli.conftest import Digest
 
 SLUG = "fact-sheet-immigrants-and-crime"
@@ -161,6 +165,23 @@ def test_a_paused_edition_says_how_it_goes_on(digest: Digest) -> None:
     assert digest("editions", "show", 1, "--json").document["state"] == "paused"
     assert digest("editions", "resume", 1, "--json").document["state"] == "frozen"
     assert digest("editions", "resume", 1).line == "Edition 1 is frozen, not paused."
+
+
+def test_a_mail_server_that_took_nobody_is_asked_again_on_request(digest: Digest, example: Path) -> None:
+    db = Database(f"sqlite:///{example}/digest.db")
+    pace = Pace(PaceSection(), zone="UTC", carrier="maildir")
+    db.run(lambda conn: pace.failed(conn, "421 4.3.2 Closed for today", datetime.now(UTC), wait=300))
+    db.close()
+    digest("send", "weekly")
+    digest("run")
+    told = digest("editions", "show", 1).out
+    assert "6 planned = 0 accepted + 6 still to go." in told
+    assert "The mail server takes nothing just now: 421 4.3.2 Closed for today\n" in told
+    assert "`digest editions resume 1` asks it again at once.\n" in told
+    assert digest("editions", "resume", 1).out.startswith("The mail server is asked again at once. Edition 1 ")
+    digest("run")
+    assert digest("editions", "show", 1, "--json").document["accepted"] == 6
+    assert digest("editions", "resume", 1).line == "Edition 1 is sent, not paused."
 
 
 def test_a_withdrawal_asks_what_to_do(digest: Digest) -> None:
