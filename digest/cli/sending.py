@@ -74,6 +74,8 @@ def run(
         desk.document({"next": wake})
         return
     zone = home.settings.site.time_zone
+    for edition in scheduler.under_way(office):
+        desk.say(*telling.standing(home, edition))
     desk.say(f"Next due: {desk.local(wake, zone)}." if wake else "Nothing is due, and nothing is planned.")
 
 

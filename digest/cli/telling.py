@@ -93,6 +93,12 @@ def under_way(home: Home, conn: Connection, edition: Edition) -> tuple[dict[str,
     return {"rate": got_on.rate, "eta": desk.plain(got_on.eta), "waits": desk.plain(waits)}, lines
 
 
+def standing(home: Home, edition: Edition) -> list[str]:
+    """Lines that say how far an edition is, and what it waits for."""
+    with home.db.reading() as conn:
+        return [result(conn, edition), *under_way(home, conn, edition)[1]]
+
+
 def sum_of(totals: ledger.Totals) -> str:
     """The equation of an edition, without the terms that are nothing."""
     terms = {

@@ -173,8 +173,9 @@ def test_a_mail_server_that_took_nobody_is_asked_again_on_request(digest: Digest
     db.run(lambda conn: pace.failed(conn, "421 4.3.2 Closed for today", datetime.now(UTC), wait=300))
     db.close()
     digest("send", "weekly")
-    digest("run")
+    ran = digest("run").out
     told = digest("editions", "show", 1).out
+    assert ran.startswith(told[: told.index("\nStarted")])
     assert "6 planned = 0 accepted + 6 still to go." in told
     assert "The mail server takes nothing just now: 421 4.3.2 Closed for today\n" in told
     assert "`digest editions resume 1` asks it again at once.\n" in told
