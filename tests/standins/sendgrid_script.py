@@ -9,11 +9,11 @@
 Fates: ok; 429, 500, 502 (HTML), 503, 504, 302, 402, 403, 413, "401 credits", 401: refused so, nobody accepted;
 "500 kept", "502 kept", "503 kept", "504 kept": answered so though all were accepted; "400 to", "400 headers",
 "400 unnamed", "400 from": refused as if the first reader (or the address that has this fate) had such a fault;
-"400 cut": of such a refusal only the beginning comes; reset, timeout: all accepted, the answer never comes; short, no-id, spent: all accepted, and the 202 has half a body, no id, or says that
-nothing is left of the limit; drip: all accepted, the answer comes a byte at a time; bye: all accepted and answered,
-then the connection ends unsaid; cut, half: nobody accepted, the connection ends without an answer or within its first
-line; garbage, garbled: what comes back is not HTTP, nobody or all were accepted; stall: the body is not read (by
-request number only).
+"400 cut": of such a refusal only the beginning comes; reset, timeout: all accepted, the answer never comes; short,
+no-id, spent: all accepted, and the 202 has half a body, no id, or says that nothing is left of the limit; drip: all
+accepted, the answer comes a byte at a time; bye: all accepted and answered, then the connection ends unsaid; cut, half:
+nobody accepted, the connection ends without an answer or within its first line; garbage, garbled: what comes back is
+not HTTP, nobody or all were accepted; stall: the body is not read (by request number only).
 """
 
 from __future__ import annotations
