@@ -4,7 +4,8 @@ Promises: a write transaction on SQLite begins with BEGIN IMMEDIATE behind a tur
 nobody starves; what is acknowledged is on disk (synchronous FULL); readers never wait for writers. WAL is used only
 where the linked SQLite is free of the WAL-reset race (3.7.0 to 3.51.2 can corrupt a database; 3.44.6 and 3.50.7 are
 good, see https://sqlite.org/wal.html), else a rollback journal. On PostgreSQL a deadlock is tried again thrice.
-Refuses: a connection outside `transaction()` and `reading()`.
+An error names the statement and not its parameters, which may be addresses. Refuses: a connection outside
+`transaction()` and `reading()`.
 """
 
 from __future__ import annotations
@@ -198,6 +199,7 @@ def _sqlite_engine(url: sa.URL, *, write: bool) -> Engine:
         pool_size=1 if write else 5,
         max_overflow=0 if write else 15,
         pool_timeout=WAIT_SECONDS,
+        hide_parameters=True,
     )
     journal = "WAL" if wal_is_safe(module.sqlite_version_info) else "TRUNCATE"
 
@@ -225,6 +227,7 @@ def _postgres_engine(url: sa.URL) -> Engine:
         max_overflow=15,
         pool_timeout=WAIT_SECONDS,
         pool_pre_ping=True,
+        hide_parameters=True,
         # Below the lease: a worker that hangs inside a transaction must not keep its batch row locked.
         connect_args={"options": "-c idle_in_transaction_session_timeout=60000 -c timezone=UTC"},
     )
