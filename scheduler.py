@@ -18,10 +18,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from digest import config, editions, feeds, items, news, occurrences, publications, review, schedules, schema, tables
 from digest.delivery import closing, leases, notices, planning, staff_mail
@@ -37,6 +38,7 @@ log = structlog.get_logger(__name__)
 SHORTEST = timedelta(milliseconds=500)  # between two rounds of a resident clock
 IDLE = timedelta(seconds=5)  # how often a resident clock looks for what other processes asked for
 PASSING = (Busy, Stale, SQLAlchemyError, OSError)  # failures of the surroundings, not of an edition: tried again
+FORESEEN = (Busy, Stale, OperationalError, InterfaceError, OSError)  # told in a line; others show where they come from
 
 # --- one pass --------------------------------------------------------------------------------------------------
 
@@ -56,10 +58,18 @@ def _do(office: Office, steps: Sequence[Callable[[Office], None]]) -> None:
         try:
             step(office)
         except Exception as error:
-            log.exception("step failed", step=step.__name__)
+            _report("step failed", error, step=step.__name__)
             failures.append(error)
     if failures:
         raise failures[0]
+
+
+def _report(event: str, error: Exception, **facts: object) -> None:
+    """A full disk or a database that is away is no fault of the program: its traceback would only hide the reason."""
+    if isinstance(error, FORESEEN):
+        log.error(event, reason=str(error).partition("\n")[0], **facts)
+    else:
+        log.exception(event, **facts)
 
 
 def send_notices(office: Office) -> None:
@@ -95,7 +105,7 @@ def _each(numbers: list[int], failures: dict[int, Exception], step: Callable[[in
             try:
                 step(number)
             except Exception as error:
-                log.exception("edition failed", edition=number)
+                _report("edition failed", error, edition=number)
                 failures[number] = error
 
 
@@ -278,13 +288,23 @@ def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
     wakes.start()
     for one in rounds:
         wakes.add_job(one.work, DateTrigger(offices.utc_now(), timezone=UTC))
-    ended.wait()
+    while not ended.wait(IDLE.total_seconds()):
+        _keep_near(wakes)
     office.sender.stop()
     for one in rounds:
         with one.working:  # a round needs the scheduler to plan its next one
             pass
     wakes.remove_all_jobs()  # a scheduler that ends while it starts a job fails at removing that job
     wakes.shutdown()
+
+
+def _keep_near(wakes: BackgroundScheduler) -> None:
+    """After the clock was set back a round would wait until it is as late as it was: it comes now."""
+    now = offices.utc_now()
+    for job in wakes.get_jobs():
+        if job.next_run_time > now + IDLE:
+            with suppress(JobLookupError):  # it has begun meanwhile
+                job.modify(next_run_time=now)
 
 
 @dataclass
@@ -304,8 +324,8 @@ class _Round:
                 return
             try:
                 _do(self.office, self.steps)
-            except Exception:
-                log.exception("a round failed; the next one tries again")
+            except Exception as error:
+                _report("a round failed; the next one tries again", error)
             if not self.ended.is_set():
                 self.wakes.add_job(self.work, DateTrigger(_next_wake(self.office), timezone=UTC))
 
@@ -317,8 +337,8 @@ def _next_wake(office: Office) -> datetime:
     """
     try:
         due = next_moment(office)
-    except Exception:
-        log.exception("what is due cannot be read; a look after a few seconds")
+    except Exception as error:
+        _report("what is due cannot be read; a look after a few seconds", error)
         due = None
     wait = IDLE if due is None else max(SHORTEST, min(due - office.clock(), IDLE))
     return offices.utc_now() + wait

@@ -76,7 +76,7 @@ def _use(error: BaseException) -> list[str]:
 _FILES = {
     errno.EACCES: "may not be read or written by this account. Change its rights, or name another place.",
     errno.EPERM: "may not be read or written by this account. Change its rights, or name another place.",
-    errno.EROFS: "is on a disk that cannot be written. Name another place.",
+    errno.EROFS: "is on a disk that cannot be written. Look after the disk, or name another place.",
     errno.ENOENT: "does not exist, or its folder does not. Make it first, or name another place.",
     errno.ENOTDIR: "is no folder, or lies in something that is none. Name another place.",
     errno.EEXIST: "is there already and is no folder, or another start is making it just now. Try again, or elsewhere.",
@@ -86,7 +86,7 @@ _FILES = {
 _DATABASE = (
     ("unable to open", "it cannot be opened. See that its folder is there and that this account may write in it."),
     ("readonly", "this account may not write it. Change the rights of the file and of its folder."),
-    ("disk is full", "the disk is full. Make room, then try again; nothing was changed."),
+    ("disk is full", "the disk is full. Make room, then try again; what was begun goes on where it stopped."),
     ("disk I/O", "the disk does not read or write. Look after the disk, then try again."),
     ("not a database", "the file is no database, or it is damaged. Put back the last good copy of the home."),
     ("malformed", "the file is damaged. Put back the last good copy of the home."),
