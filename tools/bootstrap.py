@@ -25,6 +25,9 @@ from pathlib import Path
 
 LOCKS = {"run": "requirements.lock", "test": "requirements-test.lock"}  # the second holds all of the first
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SABOTEURS = ("strace", "faketime", "postfix")  # programs, named like their packages, of the tests of crashes and faults
+ADMIN_PROGRAMS = "/usr/sbin"
+SOMEBODYS_MAIL_SERVER = Path("/etc/postfix/main.cf")  # without it Debian's Postfix does not start
 MOST_WORKERS = 8
 
 
@@ -148,12 +151,12 @@ def _install(checkout: Checkout, kind: str) -> None:
 
 
 def _apt_get(*packages: str) -> bool:
-    """Whether the packages were installed: only root on a Debian-like system can."""
+    """Whether the packages were installed: only root on a Debian-like system can. Nothing is removed for them."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return False
     _say(f"Installing {', '.join(packages)} with apt-get ...")
     settings = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
+    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--no-remove", *packages]
     return all(
         subprocess.run(command, check=False, env=settings, stdout=subprocess.DEVNULL).returncode == 0
         for command in (["apt-get", "update", "--quiet"], install)
@@ -232,6 +235,7 @@ def start(checkout: Checkout, arguments: Sequence[str]) -> None:
 def check(checkout: Checkout, arguments: Sequence[str]) -> int:
     """Runs every check, whatever the others say; 0 when all are content. The arguments are for pytest."""
     _want_servers()
+    _want_saboteurs()
     results = [(name, *_timed(name, command, checkout)) for name, command in checks(checkout, arguments)]
     print(
         "\n" + "\n".join(f"{'ok    ' if code == 0 else 'FAILED'} {took:6.1f} s  {name}" for name, code, took in results)
@@ -266,6 +270,24 @@ def _want_servers() -> None:
     found = shutil.which("postgres") or list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if not found and "DIGEST_TEST_POSTGRES" not in os.environ and not _apt_get("postgresql"):
         _say("There is no PostgreSQL: its tests cannot run. Debian: apt-get install postgresql")
+
+
+def _want_saboteurs() -> None:
+    """Sees to the programs that strike or deceive a running send, and to a real mail server that stays without work."""
+    path = f"{os.environ.get('PATH', os.defpath)}:{ADMIN_PROGRAMS}"
+    for name in SABOTEURS:
+        if shutil.which(name, path=path) is None and not (_may_have(name) and _apt_get(name)):
+            _say(f"There is no {name}: its tests are skipped. Debian: apt-get install {name}")
+
+
+def _may_have(name: str) -> bool:
+    """Whether a package can do no harm here: a mail server is told first that it gets no work, and never starts."""
+    if name != "postfix":
+        return True
+    if os.geteuid() != 0 or not shutil.which("debconf-set-selections") or SOMEBODYS_MAIL_SERVER.exists():
+        return False
+    answer = "postfix postfix/main_mailer_type select No configuration\n"
+    return subprocess.run(["debconf-set-selections"], input=answer, text=True, check=False).returncode == 0
 
 
 if __name__ == "__main__":

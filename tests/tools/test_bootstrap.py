@@ -204,6 +204,28 @@ def test_every_check_runs_though_one_fails(checkout: Checkout, capfd: pytest.Cap
     assert re.search(r"^-m pytest -n \d+ -k feeds$", output, re.MULTILINE)
 
 
+@pytest.mark.parametrize("somebodys", [False, True], ids=["no mail server", "somebody's mail server"])
+def test_what_tests_of_faults_need_is_installed_and_no_mail_server_is_started_or_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, somebodys: bool
+) -> None:
+    log, settings = tmp_path / "log", tmp_path / "main.cf"
+    for name in ("apt-get", "debconf-set-selections"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\nread -r line\necho "{name} $* $line" >>"{log}"\n')
+        program.chmod(0o755)
+    if somebodys:
+        settings.touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(bootstrap, "ADMIN_PROGRAMS", str(tmp_path))
+    monkeypatch.setattr(bootstrap, "SOMEBODYS_MAIL_SERVER", settings)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    bootstrap._want_saboteurs()
+    lines = [line.strip() for line in log.read_text().splitlines() if "apt-get update" not in line]
+    install = "apt-get install --yes --quiet --no-install-recommends --no-remove"
+    postfix = ["debconf-set-selections  postfix postfix/main_mailer_type select No configuration", f"{install} postfix"]
+    assert lines == [f"{install} strace", f"{install} faketime", *([] if somebodys else postfix)]
+
+
 def test_the_lock_of_the_tests_pins_everything_that_the_product_pins() -> None:
     pins = [
         {line.split(" ")[0] for line in (ROOT / name).read_text().splitlines() if re.match(r"[\w.-]+(\[.*\])?==", line)}
