@@ -7,12 +7,13 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from tests.faults import ground, own_postgres, runs, truth
+from tests.faults import between, ground, own_postgres, runs, truth
 from tests.faults.conftest import Mailbox
 from tests.faults.ground import EDITION, FULL, Ground
 from tests.faults.own_postgres import OwnServer
@@ -82,6 +83,21 @@ def test_a_run_whose_sessions_are_cut_off_again_and_again_goes_on(
         run.end()
     assert cut >= 3
     truth.check_end(truth.look(on_postgres.url), mailbox.copies(), on_postgres.addresses)
+
+
+@pytest.mark.postgres
+def test_a_commit_whose_answer_is_lost_is_read_back_and_not_repeated(
+    tmp_path: Path, server: OwnServer, mailbox: Mailbox
+) -> None:
+    here = ground.make(tmp_path / "home", url=server.address)
+    with between.wire(server.address) as (wire, address):
+        through = replace(here, environment={"DIGEST_DATABASE__URL": address})
+        with runs.start(through, tmp_path, environment=mailbox.environment) as run:
+            run.until_under_way(mailbox)
+            wire.to_lose = 2
+            run.end()
+    assert wire.lost == 2
+    truth.check_end(truth.look(here.url), mailbox.copies(), here.addresses)
 
 
 def cut_off(url: str) -> int:

@@ -6,6 +6,7 @@ Promises: the receiver's record is the truth; the program's own counters are nev
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -62,12 +63,13 @@ def look(url: str, edition: int = EDITION) -> Seen:
         db.close()
 
 
-def look_at_copy(database: Path, folder: Path) -> Seen:
+def look_at_copy(database: Path) -> Seen:
     """The edition in an SQLite database on a disk that can be read and perhaps not written."""
-    for file in database.parent.glob(f"{database.name}*"):
-        if not file.name.endswith("-shm"):
-            shutil.copy(file, folder / file.name)
-    return look(f"sqlite:///{folder / database.name}")
+    with tempfile.TemporaryDirectory(prefix="digest-look-") as folder:
+        for file in database.parent.glob(f"{database.name}*"):
+            if not file.name.endswith("-shm"):
+                shutil.copy(file, folder)
+        return look(f"sqlite:///{folder}/{database.name}")
 
 
 def copies(record: Path) -> Counter[str]:
