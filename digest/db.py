@@ -209,7 +209,7 @@ def _sqlite_engine(url: sa.URL, *, write: bool) -> Engine:
             connection.execute(f"PRAGMA journal_mode={journal}")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA cache_size=-16000")
+        connection.execute("PRAGMA cache_size=-8000")
         if not write:
             connection.execute("PRAGMA query_only=ON")
 

@@ -163,7 +163,10 @@ def test_a_reader_whose_address_cannot_be_written_does_not_shift_the_others(worl
 def test_a_group_of_nobody_but_unfit_and_named_readers_ends_without_an_empty_request(world: World) -> None:
     world.start(addresses={address(0): ["400 to"]})
     transport = world.open()
-    transport.begin(Group(range(2), Mail(UID), [Recipient(9, "zoë@example.org", "", {}), person(0)]))
+    unfit = Recipient(9, "zoë@example.org", "", {})
+    transport.begin(Group(range(2), Mail(UID), [unfit, unfit]))
+    assert {receipt.code for receipt in answers(transport, 2).values()} == {"unfit address"}
+    transport.begin(Group(range(2), Mail(UID), [unfit, person(0)]))
     assert {receipt.answer for receipt in answers(transport, 2).values()} == {Answer.HARD}
     assert [request["size"] for request in world.requests()] == [1]
 
