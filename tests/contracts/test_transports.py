@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -252,9 +253,9 @@ def test_a_restart_loses_none_and_doubles_none_when_the_transport_is_repeatable(
     begin(transport, mail, range(1, 101))
     interrupted = next(iter(transport.outcomes(1.0)))
     transport.close()
-    again = case.open()
-    begin(again, mail, range(1, 101))
-    assert len(answers(again, 100)) == 100
+    with closing(case.open()) as again:
+        begin(again, mail, range(1, 101))
+        assert len(answers(again, 100)) == 100
     assert interrupted[1].answer is Answer.ACCEPTED
     copies = Counter(case.copies())
     assert copies.keys() == set(expected(case, mail, range(1, 101)))
