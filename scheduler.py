@@ -13,18 +13,27 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from apscheduler.jobstores.base import JobLookupError
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.date import DateTrigger
 from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
-from digest import config, editions, feeds, items, news, occurrences, publications, review, schedules, schema, tables
+from digest import (
+    config,
+    editions,
+    feeds,
+    items,
+    news,
+    occurrences,
+    publications,
+    review,
+    rounds,
+    schedules,
+    schema,
+    tables,
+)
 from digest.delivery import closing, leases, notices, planning, staff_mail
 from digest.editions import Edition, Run
 from digest.errors import Busy, DigestError, Refused, Stale
@@ -275,8 +284,6 @@ SENDING = (carry_all_on,)
 def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
     """The resident clock: its steps now and at each next moment, the sending beside them; until SIGTERM or `stop`."""
     ended = stop or threading.Event()
-    wakes = BackgroundScheduler(timezone=UTC, job_defaults={"misfire_grace_time": None, "max_instances": 1})
-    rounds = [_Round(office, steps, wakes, ended) for steps in (CLOCK, SENDING)]
 
     def end(*_: object) -> None:
         office.sender.stop()
@@ -285,49 +292,17 @@ def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
-    wakes.start()
-    for one in rounds:
-        wakes.add_job(one.work, DateTrigger(offices.utc_now(), timezone=UTC))
-    while not ended.wait(IDLE.total_seconds()):
-        _keep_near(wakes)
-    office.sender.stop()
-    for one in rounds:
-        with one.working:  # a round needs the scheduler to plan its next one
-            pass
-    wakes.remove_all_jobs()  # a scheduler that ends while it starts a job fails at removing that job
-    wakes.shutdown()
+    works = [partial(_round, office, steps) for steps in (CLOCK, SENDING)]
+    rounds.keep_on(works, ended, look=IDLE, ending=office.sender.stop)
 
 
-def _keep_near(wakes: BackgroundScheduler) -> None:
-    """After the clock was set back a round would wait until it is as late as it was: it comes now."""
-    now = offices.utc_now()
-    for job in wakes.get_jobs():
-        if job.next_run_time > now + IDLE:
-            with suppress(JobLookupError):  # it has begun meanwhile
-                job.modify(next_run_time=now)
-
-
-@dataclass
-class _Round:
-    """Some steps that come again and again, in a thread of their own."""
-
-    office: Office
-    steps: Sequence[Callable[[Office], None]]
-    wakes: BackgroundScheduler
-    ended: threading.Event
-    working: threading.Lock = field(default_factory=threading.Lock)
-
-    def work(self) -> None:
-        """Does the steps, and says when to do them again."""
-        with self.working:
-            if self.ended.is_set():
-                return
-            try:
-                _do(self.office, self.steps)
-            except Exception as error:
-                _report("a round failed; the next one tries again", error)
-            if not self.ended.is_set():
-                self.wakes.add_job(self.work, DateTrigger(_next_wake(self.office), timezone=UTC))
+def _round(office: Office, steps: Sequence[Callable[[Office], None]]) -> datetime:
+    """Does the steps, and says when to do them again."""
+    try:
+        _do(office, steps)
+    except Exception as error:
+        _report("a round failed; the next one tries again", error)
+    return _next_wake(office)
 
 
 def _next_wake(office: Office) -> datetime:
