@@ -73,6 +73,8 @@ def is_up(port: int) -> bool:
 def start(example: Path) -> Iterator[Start]:
     """Starts commands on the example's home, and ends at last what a test left running."""
     started: list[subprocess.Popen[str]] = []
+    # What a shell starts in the background ignores Ctrl-C, and so would everything started from there.
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def run(*command: object) -> subprocess.Popen[str]:
         environment = os.environ | {"DIGEST_HOME": str(example), "PYTHONPATH": str(ROOT)}
@@ -93,6 +95,7 @@ def start(example: Path) -> Iterator[Start]:
             os.kill(pid, signal.SIGKILL)
         process.kill()
         process.communicate()
+    signal.signal(signal.SIGINT, ignored)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
