@@ -8,7 +8,7 @@ stands for every topic. `rules` understands what staff write; this module keeps 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -39,6 +39,7 @@ class Digest:
     languages: tuple[str, ...]
     zone: str
     people_rev: int
+    welcome: str  # nothing, last: what a new subscriber gets before the next edition
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,14 @@ class Series:
     month_day: int | None  # 31 means the last
     fewest: int
     most: int
+    age_limit: int  # days
+    daily_cap: int  # alerts per reader and local day; 0: no cap
     late_hours: int
     late_policy: str
     needs_approval: bool
     skipped_runs: int
     since: datetime
+    owed_seen: datetime | None
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,35 @@ def create(
     for cadence in dict.fromkeys(cadences):
         _create_series(conn, digest_id, cadence, mark=mark, hour=hour, weekday=weekday, now=now)
     return by_id(conn, digest_id)
+
+
+def offer(conn: Connection, digest_id: int, cadences: Iterable[str], *, now: datetime) -> list[str]:
+    """Offers just these cadences; those newly withdrawn, the most frequent first. What is new starts with the log.
+
+    Where their readers go is the people's business: `subscribers.offers` calls this.
+    """
+    mark, wanted = news.counter(conn), [*cadences]
+    standing = {one.cadence: one for one in series(conn, digest_id)}
+    usual = next(iter(standing.values()))
+    for cadence in wanted:
+        if cadence not in standing:
+            _create_series(conn, digest_id, cadence, mark=mark, hour=usual.hour, weekday=usual.weekday or 0, now=now)
+        elif not standing[cadence].offered:
+            change = {"offered": True, "mark": mark, "since": now, "skipped_runs": 0}
+            conn.execute(sa.update(tables.series).where(*_one(digest_id, cadence)).values(change))
+    withdrawn = [cadence for cadence, one in standing.items() if one.offered and cadence not in wanted]
+    for cadence in withdrawn:
+        conn.execute(sa.update(tables.series).where(*_one(digest_id, cadence)).values(offered=False))
+    return withdrawn
+
+
+def usual(cadences: Sequence[str]) -> str:
+    """How often, when nothing is said: weekly where that is offered, else the slowest there is."""
+    return "weekly" if "weekly" in cadences or not cadences else cadences[-1]
+
+
+def _one(digest_id: int, cadence: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return tables.series.c.digest_id == digest_id, tables.series.c.cadence == cadence
 
 
 def _create_series(

@@ -18,7 +18,7 @@ from digest import markup
 from digest.errors import BadInput
 
 CADENCES = ("instant", "daily", "weekly", "monthly")  # the most frequent first
-_ONLY = {"weekday": "weekly", "month_day": "monthly"}
+_ONLY = {"weekday": "weekly", "month_day": "monthly", "daily_cap": "instant"}
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -37,7 +37,7 @@ def understand(key: str, text: str) -> Setting:
     cadence, _, name = key.rpartition(".")
     readers = OF_SERIES if cadence else OF_DIGEST | OF_SERIES
     if (cadence and cadence not in CADENCES) or name not in readers:
-        known = ", ".join([*OF_DIGEST, *(f"weekly.{one}" for one in OF_SERIES)])
+        known = ", ".join([*OF_DIGEST, "cadences", *(f"weekly.{one}" for one in OF_SERIES)])
         raise BadInput(key, "There is no such setting.", f"Known are: {known}.")
     if cadence and name in _ONLY and cadence != _ONLY[name]:
         raise BadInput(key, f"Only {_ONLY[name]} editions have a {name}.", f"Set {_ONLY[name]}.{name}.")
@@ -74,6 +74,17 @@ def languages(key: str, text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def cadences(key: str, text: str) -> tuple[str, ...]:
+    """How often a digest can be had, from "instant, weekly"; the most frequent first."""
+    named = [name.strip().lower() for name in text.split(",") if name.strip()]
+    for name in named:
+        if name not in CADENCES:
+            raise BadInput(key, f"{name[:20]!r} is not how often a digest comes.", f"Known: {', '.join(CADENCES)}.")
+    if not named:
+        raise BadInput(key, "Nothing is named.", "Write for example cadences=instant,weekly.")
+    return tuple(name for name in CADENCES if name in named)
+
+
 def _text(key: str, text: str) -> str:
     return markup.line(text)
 
@@ -104,10 +115,13 @@ def _weekday(key: str, text: str) -> int:
     return found[0]
 
 
-def _policy(key: str, text: str) -> str:
-    if text not in ("send", "skip", "ask"):
-        raise BadInput(key, f"{text[:20]!r} is no answer to a late run.", "Write send, skip or ask.")
-    return text
+def _one_of(fault: str, *known: str) -> Callable[[str, str], str]:
+    def read(key: str, text: str) -> str:
+        if text not in known:
+            raise BadInput(key, f"{text[:20]!r} {fault}.", f"Write {', '.join(known[:-1])} or {known[-1]}.")
+        return text
+
+    return read
 
 
 def yes(key: str, text: str) -> bool:
@@ -125,6 +139,7 @@ OF_DIGEST: dict[str, Callable[[str, str], Any]] = {
     "reply_to": _maybe_address,
     "languages": languages,
     "zone": zone,
+    "welcome": _one_of("is no way to begin", "nothing", "last"),
 }
 OF_SERIES: dict[str, Callable[[str, str], Any]] = {
     "hour": _number(0, 23),
@@ -132,7 +147,9 @@ OF_SERIES: dict[str, Callable[[str, str], Any]] = {
     "month_day": _number(1, 31),
     "fewest": _number(1, 1000),
     "most": _number(1, 1000),
+    "age_limit": _number(0, 3650),
+    "daily_cap": _number(0, 1000),
     "late_hours": _number(0, 168),
-    "late_policy": _policy,
+    "late_policy": _one_of("is no answer to a late run", "send", "skip", "ask"),
     "needs_approval": yes,
 }

@@ -197,6 +197,7 @@ digests = Table(
     Column("zone", Text, nullable=False),
     # Raised by every join, refile, leave and give-back: planning completes only if nothing changed meanwhile.
     Column("people_rev", Integer, nullable=False, server_default="0"),
+    Column("welcome", Text, nullable=False, server_default="nothing"),  # nothing, last: what a new subscriber gets first
 )
 
 series = Table(
@@ -212,11 +213,14 @@ series = Table(
     Column("month_day", Integer),  # 31 means the last
     Column("fewest", Integer, nullable=False, server_default="1"),
     Column("most", Integer, nullable=False, server_default="12"),
+    Column("age_limit", Integer, nullable=False, server_default="45"),  # days; older entries come as titles; 0: never
+    Column("daily_cap", Integer, nullable=False, server_default="0"),  # alerts per reader and local day; 0: no cap
     Column("late_hours", Integer, nullable=False, server_default="2"),
     Column("late_policy", Text, nullable=False, server_default="send"),  # beyond late_hours: send, skip, ask
     Column("needs_approval", sa.Boolean, nullable=False, server_default=sa.false()),
     Column("skipped_runs", Integer, nullable=False, server_default="0"),  # in a row, for want of the fewest
     Column("since", Instant, nullable=False),  # occurrences before this moment never were
+    Column("owed_seen", Instant),  # alerts: when the clock first met the debts that stand
     sa.CheckConstraint("cadence IN ('instant', 'daily', 'weekly', 'monthly')", name="cadence"),
     sa.CheckConstraint("late_policy IN ('send', 'skip', 'ask')", name="late_policy"),
 )
@@ -394,6 +398,18 @@ requests = Table(
     Column("batch_n", Integer, nullable=False),
     Column("recipients", Integer, nullable=False),
     Column("at", Instant, nullable=False),
+)
+
+clock_watch = Table(
+    "clock_watch",  # one row: the two clocks at the last pass, and a jump that nobody has answered
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("host", Text, nullable=False),  # whose steady clock: it starts anew with each boot
+    Column("steady", BigInteger, nullable=False),  # microseconds since the boot
+    Column("wall", Instant, nullable=False),
+    Column("jumped_from", Instant),
+    Column("jumped_to", Instant),
+    sa.CheckConstraint("id = 1", name="one_row"),
 )
 
 pace_buckets = Table(

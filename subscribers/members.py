@@ -8,7 +8,6 @@ nothing (an hour of 25, an unknown zone).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -25,7 +24,7 @@ from subscribers import consent, newcomers, preferences, records, suppression
 from subscribers.consent import Origin
 from subscribers.newcomers import Choices, Newcomer
 from subscribers.records import Subscription
-from subscribers.tables import preference_sets, slots, subscribers, subscriptions
+from subscribers.tables import slots, subscribers, subscriptions
 
 STATES = ("pending", "active", "paused", "left")
 
@@ -172,13 +171,13 @@ def pause(conn: Connection, digest_id: int, subscriber_id: int, *, now: datetime
 
 
 def wake(conn: Connection, digest_id: int, subscriber_id: int, *, drop: bool = False) -> bool:
-    """Ends a pause; what came meanwhile goes with the next edition, or is forgotten (`drop`). False if not paused."""
-    preferences.hold(conn, digest_id)
+    """Ends a pause; what came meanwhile comes as titles, or is forgotten (`drop`). False when they are not paused."""
+    ground = preferences.hold(conn, digest_id)
     row = preferences.subscription(conn, digest_id, subscriber_id)
     if row.state != "paused":
         return False
     preferences.refile(conn, digest_id, subscriber_id, alone=True, drop=drop)
-    _write(conn, row, state="active", paused_until=None)
+    _write(conn, row, state="active", paused_until=None, titles_upto=ground.news)
     return True
 
 
@@ -208,22 +207,6 @@ def leave(conn: Connection, digest_id: int, subscriber_id: int, *, now: datetime
     _write(conn, row, state="left", paused_until=None, rev=row.rev + 1, **_NO_CARRY)
     consent.record(conn, subscriber_id, "left", digest_id=digest_id, now=now, origin=Origin(source=how))
     return True
-
-
-def refit(conn: Connection, digest_id: int) -> int:
-    """Moves everyone whose choices name a cadence that is no longer offered to the next slower one; says how many."""
-    ground = preferences.hold(conn, digest_id)
-    sets = sa.select(preference_sets).join(subscriptions).where(subscriptions.c.digest_id == digest_id).distinct()
-    maps = {row.id: json.loads(row.map) for row in conn.execute(sets)}
-    unfit = [set_id for set_id, mapping in maps.items() if preferences.fit(mapping, ground.offered) != mapping]
-    theirs = sa.select(subscriptions.c.subscriber_id).where(
-        subscriptions.c.digest_id == digest_id, subscriptions.c.preference_set_id.in_(unfit)
-    )
-    people = sorted(conn.scalars(theirs))
-    for subscriber_id in people:
-        row = preferences.subscription(conn, digest_id, subscriber_id)
-        _choose(conn, row, maps[row.preference_set_id])
-    return len(people)
 
 
 def _choose(conn: Connection, row: sa.Row[Any], mapping: Mapping[str, str]) -> None:

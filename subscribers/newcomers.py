@@ -68,11 +68,6 @@ def offered(conn: Connection, digest_id: int) -> tuple[str, ...]:
     return tuple(one.cadence for one in publications.series(conn, digest_id) if one.offered)
 
 
-def usual(offered: Sequence[str]) -> str:
-    """How often, when nothing is said: weekly where that is offered, else the slowest there is."""
-    return "weekly" if "weekly" in offered or not offered else offered[-1]
-
-
 class Writer:
     """Writes the rows of people who are new, many at a time, with sets and slots interned once."""
 
@@ -113,7 +108,7 @@ class Writer:
 
     def _row(self, one: Newcomer) -> dict[str, Any]:
         mapping = preferences.fit(
-            one.choices.mapping or {preferences.REST: usual(self._ground.offered)}, self._ground.offered
+            one.choices.mapping or {preferences.REST: publications.usual(self._ground.offered)}, self._ground.offered
         )
         hour = self._hour(mapping) if one.choices.hour is None else one.choices.hour
         return {

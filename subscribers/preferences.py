@@ -175,12 +175,32 @@ def refile(
     row = subscription(conn, digest_id, subscriber_id)
     old = map_of(conn, row.preference_set_id)
     new = fit(old if mapping is None else mapping, ground.offered)
-    owed: set[int] = set()
-    if not drop:
-        owed |= set(taken) | {s for entries in carries_of(conn, row).values() for s in entries}
-        owed |= _unserved(conn, ground, old, _floors(conn, ground, row, alone=alone))
+    owed = set() if drop else set(taken) | pending(conn, ground, row, old, alone=alone)
     values = {"preference_set_id": intern_set(conn, new), "since": ground.news}
-    _store(conn, row, _filed(new, _topics(conn, owed)), values)
+    _store(conn, row, filed(conn, new, owed), values)
+
+
+def pending(
+    conn: Connection, ground: Ground, row: sa.Row[Any], mapping: Mapping[str, str], *, alone: bool = False
+) -> set[int]:
+    """What is owed to the reader of this row and what is new for them: everything that they have not been served."""
+    owed = {sequence for entries in carries_of(conn, row).values() for sequence in entries}
+    return owed | _unserved(conn, ground, mapping, _floors(conn, ground, row, alone=alone))
+
+
+def put_off(conn: Connection, digest_id: int, owed: Mapping[int, Iterable[int]], *, from_cadence: str) -> None:
+    """Owes entries to readers at the next slower cadence offered, whatever their choices, or else at the same one.
+
+    The caller holds the series and these subscriptions.
+    """
+    offered = [one.cadence for one in publications.series(conn, digest_id) if one.offered]
+    slower = [one for one in offered if CADENCES.index(one) > CADENCES.index(from_cadence)]
+    cadence = next(iter(slower), from_cadence)
+    publications.touch_people(conn, digest_id)
+    for subscriber_id, sequences in sorted(owed.items()):
+        row = subscription(conn, digest_id, subscriber_id)
+        standing = carries_of(conn, row)
+        _store(conn, row, {**standing, cadence: {*standing[cadence], *sequences}}, {})
 
 
 def give_back(conn: Connection, digest_id: int, subscriber_id: int, sequences: Iterable[int]) -> None:
@@ -199,9 +219,9 @@ def give_back_all(conn: Connection, digest_id: int, owed: Mapping[int, Iterable[
             continue
         if row.preference_set_id not in maps:
             maps[row.preference_set_id] = fit(map_of(conn, row.preference_set_id), ground.offered)
-        filed = _filed(maps[row.preference_set_id], {s: topics[s] for s in sequences if s in topics})
+        again = _filed(maps[row.preference_set_id], {s: topics[s] for s in sequences if s in topics})
         standing = carries_of(conn, row)
-        _store(conn, row, {c: [*standing[c], *filed[c]] for c in CADENCES}, {})
+        _store(conn, row, {c: [*standing[c], *again[c]] for c in CADENCES}, {})
 
 
 def take_back(conn: Connection, digest_id: int, subscriber_id: int, why: str, *, now: datetime) -> frozenset[int]:
@@ -285,8 +305,18 @@ def _filed(mapping: Mapping[str, str], topics: Mapping[int, Iterable[str]]) -> d
     return filed
 
 
-def _store(conn: Connection, row: sa.Row[Any], filed: Mapping[str, Iterable[int]], values: Mapping[str, Any]) -> None:
-    carried = {f"carry_{cadence}": intern_carry(conn, filed[cadence]) for cadence in CADENCES}
+def filed(conn: Connection, mapping: Mapping[str, str], owed: set[int]) -> dict[str, list[int]]:
+    """These entries by the cadence at which a set asks for them; those that are off are dropped."""
+    return _filed(mapping, _topics(conn, owed))
+
+
+def carry_columns(conn: Connection, owed: Mapping[str, Iterable[int]]) -> dict[str, int | None]:
+    """The columns of a subscription that hold what is owed, per cadence."""
+    return {f"carry_{cadence}": intern_carry(conn, owed[cadence]) for cadence in CADENCES}
+
+
+def _store(conn: Connection, row: sa.Row[Any], owed: Mapping[str, Iterable[int]], values: Mapping[str, Any]) -> None:
+    carried = carry_columns(conn, owed)
     mine = (subscriptions.c.digest_id == row.digest_id) & (subscriptions.c.subscriber_id == row.subscriber_id)
     conn.execute(sa.update(subscriptions).where(mine).values(**values, **carried, rev=subscriptions.c.rev + 1))
 

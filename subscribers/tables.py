@@ -66,6 +66,7 @@ subscriptions = Table(
     Column("rev", Integer, nullable=False, server_default="0"),
     Column("paused_until", Text),  # a calendar day in the slot's zone
     Column("joined_at", Instant, nullable=False),
+    Column("titles_upto", Integer, nullable=False, server_default="0"),  # what is owed up to here comes as titles
     sa.CheckConstraint("state IN ('pending', 'active', 'paused', 'left')", name="state"),
     sqlite_with_rowid=False,
 )

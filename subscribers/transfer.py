@@ -210,7 +210,7 @@ def _choices(cells: Mapping[str, str], offered: Sequence[str]) -> dict[str, str]
     if not topics and not cadence:
         return None
     named = [preferences.checked_topic(part.strip().lower()) for part in topics.split(";") if part.strip()]
-    return preferences.of(named, cadence or newcomers.usual(offered))
+    return preferences.of(named, cadence or publications.usual(offered))
 
 
 def _state(text: str) -> str:

@@ -14,14 +14,14 @@ from digest.cli import desk, paper
 from digest.delivery import staff_mail
 from digest.errors import Refused
 from digest.publications import Series
-from subscribers import suppression
+from subscribers import offers, suppression
 
 Digest = Annotated[str, typer.Argument(metavar="DIGEST", help="The digest's short name, such as weekly.")]
 
 publications_app = typer.Typer(help="Digests: their names, days, hours and rules.", no_args_is_help=True)
 
 MARKS = {"fine": "fine    ", "look": "look    ", "fix": "MUST FIX"}
-HIDDEN = ("id", "people_rev", "digest_id", "cadence", "offered", "mark", "skipped_runs", "since")  # not to be set
+HIDDEN = ("id", "people_rev", "digest_id", "cadence", "offered", "mark", "skipped_runs", "since", "owed_seen")
 
 
 def register(app: typer.Typer) -> None:
@@ -74,13 +74,13 @@ def _settings(facts: dict[str, Any]) -> list[tuple[str, Any]]:
 def change(
     context: typer.Context,
     digest: Digest,
-    changes: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="hour=7, weekday=monday, fewest=2 ...")],
+    changes: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="hour=7, cadences=daily,weekly ...")],
     as_json: desk.AsJson = False,
 ) -> None:
     """Change settings of a digest; weekly.KEY=VALUE for one kind of its editions."""
     home = desk.desk(context).home()
     asked = dict(desk.pair(change) for change in changes)
-    found = home.db.run(partial(publications.set, slug_=digest, changes=asked))
+    found = home.db.run(partial(offers.set, slug=digest, changes=asked, now=desk.now()))
     with home.db.reading() as conn:
         series = publications.series(conn, found.id)
     if as_json:

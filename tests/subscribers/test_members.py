@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from digest import publications, tables
 from digest.db import Database
 from digest.errors import BadInput, NotFound, Refused
-from subscribers import consent, members, suppression
+from subscribers import consent, members, offers, suppression
 from subscribers.consent import Origin
 from subscribers.tables import subscribers, subscriptions
 from tests.conftest import NOW
@@ -246,12 +246,12 @@ def test_a_cadence_that_is_withdrawn_moves_its_readers_and_what_they_are_owed(ei
         ann = world.add(conn, digest_id, "ann@example.org", mapping={"a": "daily", "*": "monthly"})
         bob = world.add(conn, digest_id, "bob@example.org", mapping={"*": "weekly"})
         entry = world.publish(conn, "a")
-        conn.execute(sa.update(tables.series).where(tables.series.c.cadence == "daily").values(offered=False))
-        assert members.refit(conn, digest_id) == 1
+        offered = ("instant", "weekly", "monthly")
+        assert offers.offer(conn, digest_id, offered, now=NOW) == 1
         assert world.subscription(conn, digest_id, ann).preferences == {"a": "weekly", "*": "monthly"}
         assert world.owed(conn, digest_id, ann) == {"weekly": (entry,)}
         assert world.owed(conn, digest_id, bob) == {}
-        assert members.refit(conn, digest_id) == 0
+        assert offers.offer(conn, digest_id, offered, now=NOW) == 0
 
 
 # --- reading ---------------------------------------------------------------------------------------------------
