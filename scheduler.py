@@ -216,10 +216,11 @@ def _dispatch(office: Office, slug: str, cadence: str, owed: bool, conn: Connect
     news.counter(conn)
     digest = publications.find(conn, slug)
     offered = _offered(conn, digest)
-    series = next((s for s in offered if s.cadence == (cadence or offered[0].cadence)), None)
+    have = [one.cadence for one in offered]
+    series = next((one for one in offered if one.cadence == (cadence or publications.usual(have))), None)
     if series is None:
-        raise Refused(f"{slug} has no {cadence} edition; it has {', '.join(s.cadence for s in offered)}.")
-    carries = office.people.owed(conn, digest.id, series.cadence)
+        raise Refused(f"{slug} has no {cadence} edition; it has {', '.join(have)}.")
+    carries = office.people.owed(conn, digest.id, series.cadence, now=now)
     run = Run(now=now, starts_at=now, by_hand=True, owed=owed, carries=carries)
     return editions.compile(conn, office.home.settings, digest, series, run)
 
@@ -263,9 +264,10 @@ def _moments(office: Office) -> Iterator[datetime]:
         yield from filter(None, (bulk, notices.next_due(conn), items.next_publication(conn)))
         for digest in publications.all(conn):
             for series in _offered(conn, digest):
-                schedule = editions.schedule(series, digest.zone)
-                if schedule:
+                if schedule := editions.schedule(series, digest.zone):
                     yield schedules.next_occurrence(schedule, now).at
+                elif alert := occurrences.next_alert(conn, series):
+                    yield alert
 
 
 def _no_sooner(office: Office, due: datetime | None, conn: Connection) -> datetime | None:

@@ -176,7 +176,7 @@ def compile(conn: Connection, settings: Settings, digest: Digest, series: Series
     verdict = sharing.decide(
         news=len({entry.item_id for entry in contents}),
         carries=run.carries,
-        fewest=series.fewest,
+        fewest=1 if series.cadence == "instant" else series.fewest,  # an alert waits for nothing
         skipped_runs=series.skipped_runs,
         by_hand=run.by_hand,
         owed=run.owed,
@@ -313,7 +313,7 @@ def freeze(conn: Connection, edition_id: int, settings: Settings, now: datetime)
                 edition=edition.id,
                 day=edition.starts_at or now,
                 since=since(conn, edition.digest_id, edition.series, before=edition.id),
-                most=publications.one_series(conn, edition.digest_id, edition.series).most,
+                series=publications.one_series(conn, edition.digest_id, edition.series),
             ),
         )
     )
@@ -323,11 +323,18 @@ def freeze(conn: Connection, edition_id: int, settings: Settings, now: datetime)
 
 
 def snapshot(
-    settings: Settings, digest: Digest, *, cadence: str, edition: int, day: datetime, since: str, most: int = 0
+    settings: Settings,
+    digest: Digest,
+    *,
+    cadence: str,
+    edition: int,
+    day: datetime,
+    since: str,
+    series: Series | None = None,
 ) -> dict[str, Any]:
     """Identity and addresses as they are now, in plain values: later changes never touch a frozen edition.
 
-    Beyond `most` entries a list goes on as titles; mails without entries have no use for it.
+    `series` has the rules of its lists; mails without entries have none.
     """
     site = settings.site
     return {
@@ -346,7 +353,8 @@ def snapshot(
         "from_name": digest.from_name,
         "from_address": digest.from_address,
         "reply_to": digest.reply_to,
-        "most": most,
+        "most": series.most if series else 0,
+        "age_limit": series.age_limit if series else 0,
     }
 
 

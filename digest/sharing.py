@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from digest.items import Item
 from digest.news import Entry
@@ -49,6 +50,7 @@ class Share:
 
     entries: frozenset[int]
     keep: tuple[int, ...]
+    titles: frozenset[int] = frozenset()  # those of the entries that come as a title only
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Material:
     log: Mapping[int, Entry]  # contents and whatever a carry names
     published: Collection[int]  # item ids that may be sent now
     held: Collection[int]  # sequences held back in this series
+    stale_before: datetime | None = None  # entries written before this moment come as titles
 
 
 def entries_for(
@@ -70,12 +73,14 @@ def entries_for(
     floor: int,
     carry: Sequence[int],
     had: Collection[int] = (),
+    titles_upto: int = 0,
 ) -> Share:
     """The entries of readers with these choices, whose entries up to `floor` are behind them.
 
     From the carry comes what is not above the edition's last entry, not held back, and published; withdrawn ones are
     dropped and the others stay in the carry. The latest entry of an item wins within the list. `had` names entries
-    that come again although these readers have the item.
+    that come again although these readers have the item. What is owed up to `titles_upto` (from a pause) comes as a
+    title only, as does what is past the age limit.
     """
     own = {s for s in material.own if s > floor and wants(material.log[s].topics) == material.cadence}
     waiting = {s for s in carry if s > material.last or s in material.held}
@@ -83,7 +88,9 @@ def entries_for(
     latest = _latest(own | owed, material.log)
     newest = {material.log[s].item_id: s for s in latest}
     keep = tuple(sorted(s for s in waiting if newest.get(material.log[s].item_id, 0) < s))
-    return Share(frozenset(latest - set(had)), keep)
+    entries = frozenset(latest - set(had))
+    stale = {s for s in entries if material.stale_before and material.log[s].at < material.stale_before}
+    return Share(entries, keep, frozenset(stale | {s for s in entries & owed if s <= titles_upto}))
 
 
 def _latest(sequences: Iterable[int], log: Mapping[int, Entry]) -> set[int]:
@@ -94,12 +101,18 @@ def _latest(sequences: Iterable[int], log: Mapping[int, Entry]) -> set[int]:
     return set(best.values())
 
 
-def reading_order(sequences: Iterable[int], log: Mapping[int, Entry], by_id: Mapping[int, Item]) -> tuple[int, ...]:
-    """Featured first, then the newest; updates of older items after all that is new. Total, hence stable."""
+def reading_order(
+    sequences: Iterable[int], log: Mapping[int, Entry], by_id: Mapping[int, Item], titles: Collection[int] = ()
+) -> tuple[int, ...]:
+    """Featured first, then the newest, then by topic; updates of older items after all that is new. Total, so stable.
 
-    def rank(sequence: int) -> tuple[bool, bool, float, int]:
+    What comes as a title only stands last.
+    """
+
+    def rank(sequence: int) -> tuple[object, ...]:
         entry, item = log[sequence], by_id[log[sequence].item_id]
         day = item.published_at.timestamp() if item.published_at else 0.0
-        return (entry.what == "update", not item.featured, -day, -sequence)
+        update = entry.what == "update"
+        return (sequence in titles, update, not item.featured, -day, min(item.topics, default=""), -sequence)
 
     return tuple(sorted(sequences, key=rank))

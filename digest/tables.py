@@ -197,7 +197,7 @@ digests = Table(
     Column("zone", Text, nullable=False),
     # Raised by every join, refile, leave and give-back: planning completes only if nothing changed meanwhile.
     Column("people_rev", Integer, nullable=False, server_default="0"),
-    Column("welcome", Text, nullable=False, server_default="nothing"),  # nothing, last: what a new subscriber gets first
+    Column("welcome", Text, nullable=False, server_default="nothing"),  # nothing, last: the first mail
 )
 
 series = Table(
@@ -307,7 +307,7 @@ variants = Table(
     Column("edition_id", ForeignKey("editions.id"), primary_key=True),
     Column("n", Integer, primary_key=True),  # from 1
     Column("language", Text, nullable=False),
-    Column("entries", Text, nullable=False),  # canonical JSON list of sequences, in reading order
+    Column("entries", Text, nullable=False),  # canonical JSON list of sequences, in reading order; -n: as a title
     Column("subject", Text, nullable=False),
     Column("html", Text, nullable=False),  # with slots
     Column("text", Text, nullable=False),  # with slots

@@ -21,7 +21,8 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from digest import db, tables
+from digest import db, editions, news, publications, tables
+from digest.delivery import alerts
 from digest.delivery.message import Recipient
 from digest.editions import Edition
 from digest.keys import Keyring
@@ -63,6 +64,7 @@ class Audience:
                 subscriptions.c.slot_id,
                 subscribers.c.language,
                 subscriptions.c.rev,
+                sa.case((carry.is_(None), 0), else_=subscriptions.c.titles_upto),
             )
             .order_by(subscriptions.c.subscriber_id)
         ).all()
@@ -119,14 +121,27 @@ class Audience:
         row = conn.execute(sa.select(slots.c.hour, slots.c.zone).where(slots.c.id == slot_id)).one()
         return row.hour, row.zone
 
-    def owed(self, conn: Connection, digest_id: int, cadence: str) -> bool:
-        """Whether an active reader is owed something at this cadence."""
-        owing = sa.select(sa.literal(1)).where(
-            subscriptions.c.digest_id == digest_id,
-            subscriptions.c.state == "active",
-            subscriptions.c[f"carry_{cadence}"].is_not(None),
-        )
-        return conn.scalar(owing.limit(1)) is not None
+    def owed(self, conn: Connection, digest_id: int, cadence: str, *, now: datetime) -> bool:
+        """Whether an active reader is owed something at this cadence that may go now."""
+        carry = subscriptions.c[f"carry_{cadence}"]
+        owing = _active(conn, digest_id).where(carry.is_not(None))
+        lists = conn.scalars(owing.with_only_columns(carry).distinct()).all()
+        held = editions.held_back(conn, digest_id, cadence)
+        sequences = {one: {*preferences.carry_of(conn, one)} - held for one in lists}
+        log = news.by_sequences(conn, set().union(*sequences.values()))
+        published = editions.published_ids(conn, {entry.item_id for entry in log.values()})
+        going = [one for one, its in sequences.items() if any(log[s].item_id in published for s in its if s in log)]
+        cap = publications.one_series(conn, digest_id, cadence).daily_cap if cadence == "instant" else 0
+        if not going or not cap:
+            return bool(going)
+        readers = owing.where(carry.in_(going)).join(slots, slots.c.id == subscriptions.c.slot_id)
+        zones = dict(conn.execute(readers.with_only_columns(subscriptions.c.subscriber_id, slots.c.zone)).all())
+        had = alerts.recent(conn, digest_id, deliveries.c.subscriber_id.in_(zones), now=now)
+        return any(not alerts.reached(cap, had.get(reader, ()), zone, now=now) for reader, zone in zones.items())
+
+    def put_off(self, conn: Connection, edition: Edition, owed: Mapping[int, Sequence[int]]) -> None:
+        """Owes entries to readers who had as many alerts as they get in a day, at the next slower cadence offered."""
+        preferences.put_off(conn, edition.digest_id, owed, from_cadence=edition.series)
 
     def hold(self, conn: Connection, digest_id: int) -> object:
         """Holds a digest's people for a change to what they are owed."""

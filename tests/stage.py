@@ -175,7 +175,7 @@ class Stage:
         """An edition of what waits, frozen (or skipped, or in review)."""
         with self.db.transaction() as conn:
             series = publications.one_series(conn, self.digest.id, "weekly")
-            carries = self.people.owed(conn, self.digest.id, "weekly")
+            carries = self.people.owed(conn, self.digest.id, "weekly", now=self.now)
             run = Run(now=self.now, starts_at=self.now, by_hand=by_hand, owed=owed, carries=carries, ask=ask)
             return editions.compile(conn, SETTINGS, self.digest, series, run)
 

@@ -28,7 +28,9 @@ def register(app: typer.Typer) -> None:
 def send(
     context: typer.Context,
     digest: Digest,
-    cadence: Annotated[str, typer.Option(help="Which of its editions: weekly, daily ...; the most frequent one.")] = "",
+    cadence: Annotated[
+        str, typer.Option(help="Which of its editions: weekly, daily ...; weekly, or the slowest.")
+    ] = "",
     owed: Annotated[bool, typer.Option("--owed", help="Only what is owed to some, to those.")] = False,
     yes: desk.Yes = False,
     wait: Wait = False,

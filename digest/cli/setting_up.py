@@ -213,7 +213,7 @@ def _send(office: offices.Office) -> editions.Edition | None:
         feeds.build(home.settings, conn, home.feeds)
         series = publications.one_series(conn, publications.find(conn, FIRST).id, FIRST)
         news = editions.waiting(conn, series)
-        owed = office.people.owed(conn, series.digest_id, series.cadence)
+        owed = office.people.owed(conn, series.digest_id, series.cadence, now=office.clock())
     if not news and not owed:
         desk.say("Nothing is new since the last edition, so no mail is sent.")
         scheduler.until_idle(office)

@@ -12,23 +12,24 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import IntEnum
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from digest import editions, publications, schedules, sharing, tables
 from digest.db import Database
+from digest.delivery import alerts
 from digest.delivery.variants import Bodies, Body
 from digest.editions import Edition
 from digest.errors import Stale
 from digest.letters import Segment
-from digest.tables import State, deliveries, variant_entries
+from digest.tables import deliveries, variant_entries
 
 DEADLINE = timedelta(hours=12)
 LEAST = timedelta(hours=1)  # enough for three tries of a delivery that is put off
-LIVE = (State.PLANNED, State.TRYING, State.ACCEPTED, State.UNSURE)
 
 
 class Reader(NamedTuple):
@@ -41,6 +42,7 @@ class Reader(NamedTuple):
     slot_id: int
     language: str
     rev: int
+    titles_upto: int  # 0 without a carry
 
 
 class Audience(Protocol):
@@ -74,8 +76,11 @@ class Audience(Protocol):
     def slot(self, conn: Connection, slot_id: int) -> tuple[int, str]:
         """Hour and zone."""
 
-    def owed(self, conn: Connection, digest_id: int, cadence: str) -> bool:
-        """Whether an active reader is owed something at this cadence."""
+    def put_off(self, conn: Connection, edition: Edition, owed: Mapping[int, Sequence[int]]) -> None:
+        """Owes entries to readers who had as many alerts as they get in a day, at the next slower cadence offered."""
+
+    def owed(self, conn: Connection, digest_id: int, cadence: str, *, now: datetime) -> bool:
+        """Whether an active reader is owed something at this cadence that may go now."""
 
     def hold(self, conn: Connection, digest_id: int) -> object:
         """Holds a digest's people for a change to what they are owed; comes before every other lock but the log's."""
@@ -84,8 +89,18 @@ class Audience(Protocol):
         """Files entries as owed again, for each subscriber as their choices of today say."""
 
 
-# due and deadline -> variant (0: nothing for them) -> ids and revisions as read
-Groups = dict[tuple[datetime, datetime], dict[int, tuple["array[int]", "array[int]"]]]
+class Fate(IntEnum):
+    """What becomes of a reader in the plan."""
+
+    NOTHING = 0  # a skipped row: nothing in their topics
+    CAPPED = 1  # a skipped row: they have had their alerts of the day, and it comes later
+    PLANNED = 2
+    NO_ROW = 3  # an alert that holds nothing for them; only what they are owed is looked through
+
+
+Place = tuple[Fate, int]  # with the number of the variant, 0 without
+# due and deadline -> place -> ids and revisions as read
+Groups = dict[tuple[datetime, datetime], dict[Place, tuple["array[int]", "array[int]"]]]
 
 
 @dataclass
@@ -101,8 +116,10 @@ class Allotment:
     again: Mapping[int, int]  # entries that may come again -> from which sequence on a reader counts as having it
     gate: Callable[[Connection], None]  # raises Stale when the plan is no longer this process's
     now: datetime  # when planning began: a run that came before it has adopted the edition
+    cap: int  # alerts that a reader gets in a local day; 0: as many as there are
     _schedule: schedules.Schedule | None
-    _shares: dict[tuple[object, ...], tuple[int, tuple[int, ...] | None]] = field(default_factory=dict)
+    _shares: dict[tuple[object, ...], tuple[Place, tuple[int, ...] | None]] = field(default_factory=dict)
+    _lists: dict[int, tuple[int, ...]] = field(default_factory=dict)
     _dues: dict[int, tuple[datetime, datetime]] = field(default_factory=dict)
 
     def block(self, low: int, high: int) -> tuple[Groups, dict[int, tuple[int, ...]]]:
@@ -112,19 +129,29 @@ class Allotment:
             carries = {row[3]: self.audience.carry(conn, row[3]) for row in rows if row[3] is not None}
             self.bodies.learn(conn, {sequence for carry in carries.values() for sequence in carry})
             had = self._already_had(conn, low, high)
+            today = self._alerts(conn, low, high)
         groups: Groups = {}
         keeps: dict[int, tuple[int, ...]] = {}
         nobody: frozenset[int] = frozenset()
-        for reader, set_id, since, carry_id, slot_id, language, rev in rows:
-            key = (set_id, max(since, self.edition.mark_from), carry_id, language, had.get(reader, nobody))
-            share = self._shares.get(key) or self._share(key, carries.get(carry_id or 0, ()))
-            if share[1] is not None:
-                keeps[reader] = share[1]
+        for reader, set_id, since, carry_id, slot_id, language, rev, titles_upto in rows:
+            floor = max(since, self.edition.mark_from)
+            key = (set_id, floor, carry_id, language, had.get(reader, nobody), titles_upto)
+            place, keep = self._shares.get(key) or self._share(key, carries.get(carry_id or 0, ()))
+            if place[0] is Fate.NO_ROW and (carry_id is None or keep == carries[carry_id]):
+                continue
+            if today and reader in today and place[0] is Fate.PLANNED and self._capped(today[reader], slot_id):
+                place = (Fate.CAPPED, place[1])
+            if keep is not None:
+                keeps[reader] = keep
             due = self._dues.get(slot_id) or self._due(slot_id)
-            ids, revs = groups.setdefault(due, {}).setdefault(share[0], (array("q"), array("q")))
+            ids, revs = groups.setdefault(due, {}).setdefault(place, (array("q"), array("q")))
             ids.append(reader)
             revs.append(rev)
         return groups, keeps
+
+    def put_off(self, conn: Connection, readers: Sequence[tuple[int, int]]) -> None:
+        """Owes what these readers (id and variant) would have got if it were not one alert too many."""
+        self.audience.put_off(conn, self.edition, {reader: self._lists[variant] for reader, variant in readers})
 
     def finish(self, conn: Connection) -> None:
         """Moves the mark of the series to where the edition reaches. Raises Stale when it is not where it was."""
@@ -137,19 +164,35 @@ class Allotment:
         if moved != 1:
             raise Stale(f"The mark of the series is no longer where edition {edition.id} began.")
 
-    def _share(self, key: tuple[object, ...], carry: Sequence[int]) -> tuple[int, tuple[int, ...] | None]:
-        """The variant (0: nothing for them) and what stays owed, of all readers with this key."""
-        set_id, floor, carry_id, language, had = key
+    def _share(self, key: tuple[Any, ...], carry: Sequence[int]) -> tuple[Place, tuple[int, ...] | None]:
+        """The place and what stays owed, of all readers with this key."""
+        set_id, floor, carry_id, language, had, titles_upto = key
         with self.db.reading() as conn:
-            wants = self.audience.wants(conn, set_id)  # type: ignore[arg-type]
-        found = sharing.entries_for(self.material, wants=wants, floor=floor, carry=carry, had=had)  # type: ignore[arg-type]
-        variant = 0
+            wants = self.audience.wants(conn, set_id)
+        found = sharing.entries_for(
+            self.material, wants=wants, floor=floor, carry=carry, had=had, titles_upto=titles_upto
+        )
+        place = (Fate.NO_ROW if self.edition.cadence == "instant" else Fate.NOTHING, 0)
         if found.entries:
-            spoken = str(language) if language in self.languages else self.languages[0]
-            body = self.bodies.body(found.entries, spoken)
+            spoken = language if language in self.languages else self.languages[0]
+            body = self.bodies.body(found.entries, spoken, found.titles)
             variant = self.bodies.remember(body, self.db.run(partial(self._store, body), bulk=True))
-        self._shares[key] = (variant, found.keep if carry_id is not None else None)
+            place = (Fate.PLANNED, variant)
+            self._lists[variant] = body.entries
+        self._shares[key] = (place, found.keep if carry_id is not None else None)
         return self._shares[key]
+
+    def _alerts(self, conn: Connection, low: int, high: int) -> Mapping[int, Sequence[datetime]]:
+        """When readers had the alerts that count against their cap, where there is one."""
+        if not self.cap:
+            return {}
+        here = (deliveries.c.subscriber_id >= low) & (deliveries.c.subscriber_id < high)
+        return alerts.recent(conn, self.edition.digest_id, here, now=self.now)
+
+    def _capped(self, dues: Sequence[datetime], slot_id: int) -> bool:
+        with self.db.reading() as conn:
+            _, zone = self.audience.slot(conn, slot_id)
+        return alerts.reached(self.cap, dues, zone, now=self.now)
 
     def _store(self, body: Body, conn: Connection) -> int:
         self.gate(conn)
@@ -161,7 +204,8 @@ class Allotment:
         starts = edition.starts_at or edition.created_at
         with self.db.reading() as conn:
             hour, zone = self.audience.slot(conn, slot_id)
-        due = max(starts if edition.by_hand else schedules.due_for(starts, hour, zone), self.now)
+        at_once = edition.by_hand or edition.cadence == "instant"
+        due = max(starts if at_once else schedules.due_for(starts, hour, zone), self.now)
         deadline = due + DEADLINE
         if self._schedule is not None:
             following = schedules.next_occurrence(self._schedule, max(starts, self.now))
@@ -183,7 +227,7 @@ class Allotment:
                 .join(ve, sa.and_(ve.c.edition_id == d.c.edition_id, ve.c.variant_n == d.c.variant_n))
                 .join(tables.editions, tables.editions.c.id == d.c.edition_id)
                 .where(tables.editions.c.digest_id == self.edition.digest_id, ve.c.sequence.in_(holds))
-                .where(d.c.subscriber_id >= low, d.c.subscriber_id < high, d.c.state.in_(LIVE))
+                .where(d.c.subscriber_id >= low, d.c.subscriber_id < high, d.c.state.in_(alerts.LIVE))
             )
             for reader in readers:
                 had.setdefault(reader, set()).add(sequence)
@@ -216,11 +260,13 @@ def prepare(
             log=bodies.log,
             published=frozenset(conn.scalars(sa.select(i.c.id).where(i.c.state == "published"))),
             held=editions.held_back(conn, edition.digest_id, edition.series),
+            stale_before=bodies.stale_before,
         ),
         languages=digest.languages,
         again=_coming_again(conn),
         gate=gate,
         now=now,
+        cap=series.daily_cap if edition.cadence == "instant" else 0,
         _schedule=editions.schedule(series, digest.zone),
     )
 

@@ -8,7 +8,7 @@ Killed anywhere, planning goes on with the variants that are stored. Writes noth
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from digest import letters, publications, render
 from digest.db import Database
 from digest.delivery import ledger, variants
-from digest.delivery.allotment import DEADLINE, Audience, Groups
+from digest.delivery.allotment import DEADLINE, Audience, Fate, Groups, Place
 from digest.editions import Edition
 from digest.letters import Letter
 from digest.tables import variants as t
@@ -43,13 +43,17 @@ class Addressing:
         """Readers with low <= id < high that have no row yet; a letter leaves nobody anything owed."""
         with self.db.reading() as conn:
             rows = self.audience.addressees(conn, self.edition, self.letter.segment, low, high)
-        readers: dict[int, tuple[array[int], array[int]]] = {}
+        readers: dict[Place, tuple[array[int], array[int]]] = {}
         for reader, language, rev in rows:
-            ids, revs = readers.setdefault(self._variant(language), (array("q"), array("q")))
+            place = (Fate.PLANNED, self._variant(language))
+            ids, revs = readers.setdefault(place, (array("q"), array("q")))
             ids.append(reader)
             revs.append(rev)
         due = max(self.edition.starts_at or self.edition.created_at, self.now)
         return ({(due, due + DEADLINE): readers} if readers else {}), {}
+
+    def put_off(self, conn: Connection, readers: Sequence[tuple[int, int]]) -> None:
+        """Nobody gets too many letters."""
 
     def finish(self, conn: Connection) -> None:
         """Writes into every variant how many people the letter goes to."""

@@ -8,7 +8,7 @@ and being written waits for the next pass. Refuses: to go on when its fence has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from digest import editions, publications
 from digest.db import Database, now_micros
 from digest.delivery import allotment, leases, ledger, letters, owners
-from digest.delivery.allotment import Audience, Groups
+from digest.delivery.allotment import Audience, Fate, Groups
 from digest.editions import Edition
 from digest.errors import Stale
 from digest.tables import State, batches
@@ -29,6 +29,9 @@ from digest.tables import editions as t
 BLOCK = 50_000  # subscriber ids read at a time
 CHUNK = 1_000  # rows written in one transaction: other writers wait that long
 BATCH = 1_000  # rows of one batch at most
+
+FOR_NOBODY = "There was nothing in it for anyone."
+ALL_CAPPED = "Everyone it was for has had as many alerts as they get in a day. They get it later."
 
 
 class Source(Protocol):
@@ -44,16 +47,20 @@ class Source(Protocol):
     def block(self, low: int, high: int) -> tuple[Groups, dict[int, tuple[int, ...]]]:
         """Readers with low <= id < high that have no row yet, grouped; and what stays owed to some of them."""
 
+    def put_off(self, conn: Connection, readers: Sequence[tuple[int, int]]) -> None:
+        """Owes these readers (id and variant) what would be one mail too many today."""
+
     def finish(self, conn: Connection) -> None:
         """What the complete plan settles besides, in the commit that completes it. Raises Stale."""
 
 
 @dataclass(frozen=True)
 class _Slice:
-    """Rows of one due time, sorted by variant and reader, that become one batch."""
+    """Rows of one due time and fate, sorted by variant and reader, that become one batch."""
 
     due: datetime
     deadline: datetime
+    fate: Fate
     readers: list[tuple[int, int, int]]  # id, variant, revision as read
 
 
@@ -139,19 +146,14 @@ def _chunks(groups: Groups) -> Iterator[list[_Slice]]:
 
 
 def _slices(groups: Groups) -> Iterator[_Slice]:
-    for (due, deadline), by_variant in sorted(groups.items(), key=lambda group: group[0]):
-        nothing = by_variant.pop(0, None)
-        if nothing:
-            yield from _cut(due, deadline, [(i, 0, rev) for i, rev in zip(*nothing, strict=True)])
-        readers = [
-            (i, variant, rev) for variant in sorted(by_variant) for i, rev in zip(*by_variant[variant], strict=True)
-        ]
-        yield from _cut(due, deadline, readers)
-
-
-def _cut(due: datetime, deadline: datetime, readers: list[tuple[int, int, int]]) -> Iterator[_Slice]:
-    for start in range(0, len(readers), BATCH):
-        yield _Slice(due, deadline, readers[start : start + BATCH])
+    for (due, deadline), by_place in sorted(groups.items(), key=lambda group: group[0]):
+        for fate in Fate:
+            places = sorted(place for place in by_place if place[0] is fate)
+            readers = [
+                (reader, place[1], rev) for place in places for reader, rev in zip(*by_place[place], strict=True)
+            ]
+            for start in range(0, len(readers), BATCH):
+                yield _Slice(due, deadline, fate, readers[start : start + BATCH])
 
 
 def _write(source: Source, chunk: list[_Slice], keeps: Mapping[int, tuple[int, ...]], conn: Connection) -> None:
@@ -163,15 +165,23 @@ def _write(source: Source, chunk: list[_Slice], keeps: Mapping[int, tuple[int, .
     n = ledger.next_batch(conn, edition.id)
     for part in chunk:
         readers = [(i, variant) for i, variant, _ in part.readers if i in same]
-        if readers:
-            _insert(conn, edition.id, n, part, readers)
-            n += 1
+        if not readers or part.fate is Fate.NO_ROW:
+            continue
+        _insert(conn, edition.id, n, part, readers)
+        n += 1
+        if part.fate is Fate.CAPPED:
+            source.put_off(conn, readers)
+
+
+_SKIPPED = {Fate.NOTHING: "no topics", Fate.CAPPED: "alert cap"}
 
 
 def _insert(conn: Connection, edition_id: int, n: int, part: _Slice, readers: list[tuple[int, int]]) -> None:
-    """One batch with its rows; those with nothing in their topics are skipped as soon as they are written."""
+    """One batch with its rows; those that get nothing of this edition are skipped as soon as they are written."""
     size = len(readers)
-    skipped = readers[0][1] == 0
+    code = _SKIPPED.get(part.fate)
+    state = State.SKIPPED if code else State.PLANNED
+    carried = part.fate is Fate.CAPPED
     conn.execute(
         _INSERT_BATCH,
         {
@@ -180,16 +190,16 @@ def _insert(conn: Connection, edition_id: int, n: int, part: _Slice, readers: li
             "due_at": part.due,
             "deadline": part.deadline,
             "size": size,
-            "skipped": size if skipped else 0,
-            "state": ledger.CLOSED if skipped else ledger.OPEN,
+            "skipped": size if code else 0,
+            "state": ledger.CLOSED if code else ledger.OPEN,
         },
     )
-    state, code = (State.SKIPPED, "no topics") if skipped else (State.PLANNED, None)
     if conn.dialect.name == "sqlite":
-        rows = [(edition_id, n, pos, i, variant, int(state), code) for pos, (i, variant) in enumerate(readers, 1)]
+        last = (int(state), code, carried)
+        rows = [(edition_id, n, pos, i, variant, *last) for pos, (i, variant) in enumerate(readers, 1)]
         written = conn.exec_driver_sql(_INSERT_SQLITE, rows).rowcount
     else:
-        values = {"e": edition_id, "n": n, "state": int(state), "code": code}
+        values = {"e": edition_id, "n": n, "state": int(state), "code": code, "carried": carried}
         columns = {"ids": [i for i, _ in readers], "variants": [variant for _, variant in readers]}
         written = conn.execute(_INSERT_POSTGRES, values | columns).rowcount
     if written != size:
@@ -198,12 +208,12 @@ def _insert(conn: Connection, edition_id: int, n: int, part: _Slice, readers: li
 
 _INSERT_BATCH = sa.insert(batches)
 _INSERT_SQLITE = (
-    "INSERT OR IGNORE INTO deliveries (edition_id, batch_n, pos, subscriber_id, variant_n, state, code) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR IGNORE INTO deliveries (edition_id, batch_n, pos, subscriber_id, variant_n, state, code, carried) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_POSTGRES = sa.text(
-    "INSERT INTO deliveries (edition_id, batch_n, pos, subscriber_id, variant_n, state, code) "
-    "SELECT :e, :n, r.pos, r.id, r.variant, :state, :code "
+    "INSERT INTO deliveries (edition_id, batch_n, pos, subscriber_id, variant_n, state, code, carried) "
+    "SELECT :e, :n, r.pos, r.id, r.variant, :state, :code, :carried "
     "FROM unnest(CAST(:ids AS integer[]), CAST(:variants AS integer[])) WITH ORDINALITY AS r(id, variant, pos) "
     "ON CONFLICT DO NOTHING"
 )
@@ -219,7 +229,9 @@ def _complete(source: Source, seen: int, now: datetime, conn: Connection) -> boo
     planned = conn.scalar(
         sa.select(sa.func.count()).select_from(batches).where(batches.c.edition_id == edition.id, batches.c.state < 2)
     )
-    ended = {"state": editions.SKIPPED, "reason": "There was nothing in it for anyone.", "closed_at": now}
+    any_row = conn.scalar(sa.select(batches.c.n).where(batches.c.edition_id == edition.id).limit(1)) is not None
+    capped = edition.cadence == "instant" and any_row
+    ended = {"state": editions.SKIPPED, "reason": ALL_CAPPED if capped else FOR_NOBODY, "closed_at": now}
     conn.execute(
         sa.update(t)
         .where(t.c.id == edition.id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -29,6 +30,7 @@ class Body:
 
     language: str
     entries: tuple[int, ...]  # in reading order
+    titles: frozenset[int]  # those that come as a title only
     rendered: render.Rendered | None
 
 
@@ -40,6 +42,8 @@ class Bodies:
             raise ValueError("only a frozen edition has bodies")
         self.edition = edition
         self._shell = render.Shell.from_json(edition.settings)
+        limit = timedelta(days=self._shell.age_limit)
+        self.stale_before = (edition.starts_at or edition.created_at) - limit if limit else None
         self._presses: dict[str, render.Press] = {}
         self._log: dict[int, Entry] = {}
         self._items: dict[int, Item] = {}
@@ -69,21 +73,24 @@ class Bodies:
         told = [(entry, shown[sequence]) for sequence, entry in entries.items()]
         self._views.update({view.sequence: view for view in entry_views.of(conn, told, self._shell.zone)})
 
-    def number(self, conn: Connection, sequences: Collection[int], language: str) -> int:
+    def number(self, conn: Connection, sequences: Collection[int], language: str, titles: Collection[int] = ()) -> int:
         """The variant that holds just these entries in this language; made and stored when there is none."""
-        body = self.body(sequences, language)
+        body = self.body(sequences, language, titles)
         return self.remember(body, self.store(conn, body))
 
-    def body(self, sequences: Collection[int], language: str) -> Body:
+    def body(self, sequences: Collection[int], language: str, titles: Collection[int] = ()) -> Body:
         """The same, compiled without the database: it takes long enough to keep other writers waiting."""
-        order = sharing.reading_order(sequences, self._log, self._items)
-        if (json.dumps(order), language) in self._found:
-            return Body(language, order, None)
-        return Body(language, order, self.press(language, order).variant(order, most=self._shell.most))
+        order = sharing.reading_order(sequences, self._log, self._items, titles)
+        short = frozenset(titles)
+        if (_written(order, short), language) in self._found:
+            return Body(language, order, short, None)
+        whole = len(order) - len(short)  # titles stand last
+        rendered = self.press(language, order).variant(order, most=min(self._shell.most, whole))
+        return Body(language, order, short, rendered)
 
     def store(self, conn: Connection, body: Body) -> int:
         """The number of a body, stored when it is new; to be remembered when that is committed."""
-        key = (json.dumps(body.entries), body.language)
+        key = (_written(body.entries, body.titles), body.language)
         if key in self._found or body.rendered is None:
             return self._found[key]
         n = len(self._found) + 1
@@ -96,7 +103,7 @@ class Bodies:
 
     def remember(self, body: Body, n: int) -> int:
         """From now on this body has this number."""
-        self._found[json.dumps(body.entries), body.language] = n
+        self._found[_written(body.entries, body.titles), body.language] = n
         return n
 
     def press(self, language: str, sequences: Iterable[int]) -> render.Press:
@@ -107,6 +114,17 @@ class Bodies:
         else:
             self._presses[language].add(views)
         return self._presses[language]
+
+
+def _written(order: Iterable[int], titles: Collection[int]) -> str:
+    """The canonical list of what a variant holds: in reading order, what comes as a title only as a negative number."""
+    return json.dumps([-sequence if sequence in titles else sequence for sequence in order])
+
+
+def read(entries: str) -> tuple[tuple[int, ...], frozenset[int]]:
+    """What a variant holds, in reading order, and which of it comes as a title only."""
+    numbers = json.loads(entries)
+    return tuple(abs(n) for n in numbers), frozenset(-n for n in numbers if n < 0)
 
 
 def insert(
@@ -140,11 +158,12 @@ def _replace(conn: Connection, edition: Edition, batch_n: int, gone: dict[int, s
         row = conn.execute(
             sa.select(t.c.entries, t.c.language).where(t.c.edition_id == edition.id, t.c.n == variant_n)
         ).one()
-        left = [sequence for sequence in json.loads(row.entries) if sequence not in sequences]
+        entries, titles = read(row.entries)
+        left = [sequence for sequence in entries if sequence not in sequences]
         change = sa.update(deliveries).where(*planned, deliveries.c.variant_n == variant_n)
         if left:
             bodies.learn(conn, left)
-            conn.execute(change.values(variant_n=bodies.number(conn, left, row.language)))
+            conn.execute(change.values(variant_n=bodies.number(conn, left, row.language, titles & {*left})))
         else:
             skipped = conn.execute(change.values(state=State.SKIPPED, code="withdrawn")).rowcount
             conn.execute(

@@ -75,6 +75,7 @@ class Shell:
     calls_to_action: tuple[Call, ...] = field(default=())
     key: int = 1  # the number of the key that made Message-IDs and links
     most: int = 12  # entries beyond it go on as titles
+    age_limit: int = 0  # days; older entries come as titles; 0: never
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a JSON column."""

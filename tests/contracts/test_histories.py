@@ -6,9 +6,11 @@ Each test is one rule of the model: take the rule out of the code and the test f
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
-from digest import editions, review
+from digest import editions, review, tables
 from digest.db import Database
+from digest.delivery import variants
 from digest.delivery.transports.base import Answer
 from digest.errors import Refused
 from tests.stage import Stage
@@ -220,3 +222,48 @@ def test_publishing_again_answers_the_question(stage: Stage) -> None:
     assert stage.lists(edition) == {"ann": ["x"], "bob": ["x"]}
     following = stage.send()
     assert stage.lists(following) == {"ann": [], "bob": []}
+
+
+def titles(stage: Stage, edition: editions.Edition, name: str) -> list[str]:
+    """Which items a reader's mail holds as titles only, in its order."""
+    d, v, log, i = tables.deliveries, tables.variants, tables.publication_log, tables.items
+    mine = sa.select(v.c.entries).join(d, sa.and_(d.c.edition_id == v.c.edition_id, d.c.variant_n == v.c.n))
+    slugs = sa.select(log.c.sequence, i.c.slug).join(i, i.c.id == log.c.item_id)
+    with stage.db.reading() as conn:
+        known = dict(conn.execute(slugs).all())
+        entries = conn.scalars(mine.where(d.c.edition_id == edition.id, d.c.subscriber_id == stage.ids[name])).one()
+    order, short = variants.read(entries)
+    assert order[len(order) - len(short) :] == tuple(one for one in order if one in short), "titles stand last"
+    return [known[sequence] for sequence in order if sequence in short]
+
+
+def test_what_came_during_a_pause_comes_as_titles_after_it(stage: Stage) -> None:
+    stage.pause("ann")
+    stage.publish("x", "a")
+    stage.send()
+    stage.publish("y", "a")
+    stage.wake("ann")
+    stage.publish("z", "a")
+    edition = stage.send()
+    assert stage.lists(edition) == {"ann": ["x", "y", "z"], "bob": ["y", "z"]}
+    assert sorted(titles(stage, edition, "ann")) == ["x", "y"]
+    assert titles(stage, edition, "bob") == []
+
+
+def test_an_old_entry_comes_as_a_title_and_is_not_dropped(stage: Stage) -> None:
+    stage.publish("x", "a")
+    stage.later(days=46)
+    stage.publish("y", "a")
+    edition = stage.send()
+    assert stage.lists(edition) == {"ann": ["x", "y"], "bob": ["x", "y"]}
+    assert titles(stage, edition, "ann") == ["x"]
+
+
+def test_what_is_owed_but_cannot_go_makes_no_edition(stage: Stage) -> None:
+    stage.publish("x", "a")
+    stage.cancel(stage.cycle())
+    stage.withdraw("x")
+    with pytest.raises(Refused, match="Nothing is new"):
+        stage.freeze()
+    stage.republish("x")
+    assert stage.lists(stage.send()) == {"ann": ["x+"], "bob": ["x+"]}

@@ -33,3 +33,10 @@ def upgrade() -> None:
 
     with op.batch_alter_table("subscriptions", schema=None) as batch_op:
         batch_op.add_column(sa.Column("titles_upto", sa.Integer(), server_default="0", nullable=False))
+        batch_op.create_index(
+            "ix_subscriptions_alerts_owed",
+            ["digest_id"],
+            unique=False,
+            sqlite_where=sa.text("carry_instant IS NOT NULL"),
+            postgresql_where=sa.text("carry_instant IS NOT NULL"),
+        )
