@@ -15,13 +15,11 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from babel import Locale
-from babel.dates import format_date
 from sqlalchemy import Connection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from digest import db, editions, news, publications, tables
+from digest import db, editions, languages, news, publications, tables
 from digest.delivery import alerts
 from digest.delivery.message import Recipient
 from digest.editions import Edition
@@ -43,6 +41,7 @@ class Audience:
         self._keyring = keyring
         self._site = site_url
         self._issuers: dict[tuple[int, date], links.Issuer] = {}
+        self._offered: dict[int, tuple[str, ...]] = {}
 
     # --- planning
 
@@ -156,7 +155,7 @@ class Audience:
     def resolve(self, conn: Connection, edition: Edition, ids: Sequence[int]) -> Mapping[int, Recipient | str]:
         """For each id the recipient, or why they must not be mailed: left, paused, suppressed, erased."""
         rows = db.tuples(conn.execute(_RESOLVE, {"digest": edition.digest_id, "ids": _listed(conn, ids)}))
-        issuer, site = self._issuer(edition), self._site
+        issuer, site, offered = self._issuer(edition), self._site, self._languages(conn, edition)
         unsubscribe, preferences = issuer.unsubscribe, issuer.preferences
         found: dict[int, Recipient | str] = dict.fromkeys(ids, "erased")
         for reader, email, name, language, state, joined, reason in rows:
@@ -169,7 +168,7 @@ class Audience:
                     "unsubscribe": f"{site}/u/{unsubscribe(reader)}",
                     "preferences": f"{site}/p/{preferences(reader)}",
                     "masked": links.mask(email),
-                    "asked": _in_words(joined, language),
+                    "asked": _in_words(joined, language, offered),
                 }
                 found[reader] = Recipient(reader, email, name, slots)
         return found
@@ -180,6 +179,12 @@ class Audience:
         if key not in self._issuers:
             self._issuers = {key: links.Issuer(self._keyring, edition.digest_id, expires_day=day)}
         return self._issuers[key]
+
+    def _languages(self, conn: Connection, edition: Edition) -> tuple[str, ...]:
+        """Those in which the edition's mails are made; read once for each edition."""
+        if edition.id not in self._offered:
+            self._offered = {edition.id: publications.by_id(conn, edition.digest_id).languages}
+        return self._offered[edition.id]
 
     def refuse(self, conn: Connection, subscriber_id: int, reason: str, now: datetime) -> None:
         """The address does not exist: nothing more is sent there."""
@@ -268,5 +273,6 @@ _REVISIONS_LOCKED = _REVISIONS.order_by(subscriptions.c.subscriber_id).with_for_
 
 
 @lru_cache(maxsize=4096)
-def _in_words(day: int, language: str) -> str:
-    return format_date(date.fromordinal(FIRST_DAY + day), format="long", locale=Locale.parse(language, sep="-"))
+def _in_words(day: int, language: str, offered: tuple[str, ...]) -> str:
+    """A day as the mail around it says it: a reader of a language that is not offered reads another one."""
+    return languages.of(languages.choose(language, offered)).long(date.fromordinal(FIRST_DAY + day))

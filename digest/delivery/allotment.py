@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import editions, publications, schedules, sharing, tables
+from digest import editions, languages, publications, schedules, sharing, tables
 from digest.db import Database
 from digest.delivery import alerts
 from digest.delivery.variants import Bodies, Body
@@ -174,7 +174,7 @@ class Allotment:
         )
         place = (Fate.NO_ROW if self.edition.cadence == "instant" else Fate.NOTHING, 0)
         if found.entries:
-            spoken = language if language in self.languages else self.languages[0]
+            spoken = languages.choose(language, self.languages)
             body = self.bodies.body(found.entries, spoken, found.titles)
             variant = self.bodies.remember(body, self.db.run(partial(self._store, body), bulk=True))
             place = (Fate.PLANNED, variant)

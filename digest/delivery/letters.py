@@ -16,7 +16,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import letters, publications, render
+from digest import languages, letters, publications, render
 from digest.db import Database
 from digest.delivery import ledger, variants
 from digest.delivery.allotment import DEADLINE, Audience, Fate, Groups, Place
@@ -64,7 +64,7 @@ class Addressing:
             conn.execute(sa.update(t).where(*mine).values(html=mail.html, text=mail.text))
 
     def _variant(self, language: str) -> int:
-        spoken = language if language in self.languages else self.languages[0]
+        spoken = languages.choose(language, self.languages)
         if spoken not in self._variants:
             shell = render.Shell.from_json(self.edition.settings or {})
             mail = letters.rendered(shell, spoken, self.letter, self.topics)

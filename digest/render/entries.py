@@ -1,7 +1,8 @@
 """One entry made ready for every variant it may stand in: full, with a short excerpt, and as one line.
 
 Promises: each is rendered and inlined once, and knows how many bytes it takes in a mail, so that joining and the
-size budget need no further look at it. What an author wrote is cleaned here, and escaped by the templates.
+size budget need no further look at it. What an author wrote is cleaned here, and escaped by the templates; in another
+language than the mail's it says so, and what we say around it does not.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from html import escape
 
 from babel import Locale, UnknownLocaleError
 from markupsafe import Markup
 
 from digest.items import Item
 from digest.render import inlining, plain, quoted, templates
+from digest.render import words as wording
 from digest.render.shapes import EntryView, Shell, address, clean
 from digest.render.words import Words
 
@@ -38,6 +41,7 @@ class Piece:
     html: tuple[str, str, str]
     sizes: tuple[int, int, int]  # bytes at most, as sent
     texts: tuple[tuple[str, str], tuple[str, str], tuple[str, str]]
+    own: Words  # of the language in which the item is written
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,9 @@ class _Facts:
     changed: str
     note: str
     pdf: tuple[str, str] | None  # label, address
-    tag: str
+    tag: str  # of the item, when it is not in the mail's language
     direction: str
+    own: Words
 
 
 def prepare(shell: Shell, words: Words, views: Iterable[EntryView]) -> dict[int, Piece]:
@@ -91,7 +96,7 @@ def bare_title(item: Item) -> str:
 
 def _facts(shell: Shell, words: Words, view: EntryView) -> _Facts:
     item, update = view.item, view.what == "update"
-    kind = clean(item.kind)
+    kind = words.kind(clean(item.kind))
     link = address(f"/items/{item.slug}", shell.site_url)
     tag, direction = _tag(item.language, words)
     return _Facts(
@@ -106,26 +111,27 @@ def _facts(shell: Shell, words: Words, view: EntryView) -> _Facts:
         pdf=_pdf(shell, words, item),
         tag=tag,
         direction=direction,
+        own=wording.of(item.language),
     )
 
 
 def _when(shell: Shell, words: Words, view: EntryView) -> str:
     if view.what != "update":
         return words.short(view.item.day, shell.day) if view.item.day else ""
-    return words.first_sent.format(day=words.short(view.first_sent, shell.day)) if view.first_sent else ""
+    return words.first_sent(words.short(view.first_sent, shell.day)) if view.first_sent else ""
 
 
 def _changed(shell: Shell, words: Words, item: Item) -> str:
     try:
         day = date.fromisoformat(item.updated_on or "")
     except ValueError:
-        return words.changed
-    return words.changed_on.format(day=words.short(day, shell.day))
+        return words.changed()
+    return words.changed(words.short(day, shell.day))
 
 
 def _by(words: Words, item: Item) -> str:
     names = [", ".join(filter(None, map(clean, (a.name, a.role, a.organization)))) for a in item.authors]
-    return words.by.format(names="; ".join(filter(None, names))) if any(names) else ""
+    return words.by("; ".join(filter(None, names))) if any(names) else ""
 
 
 def _pdf(shell: Shell, words: Words, item: Item) -> tuple[str, str] | None:
@@ -133,12 +139,12 @@ def _pdf(shell: Shell, words: Words, item: Item) -> tuple[str, str] | None:
         return None
     path = item.pdf.path
     link = address(path if "://" in path else f"/media/{path.removeprefix('/media/').lstrip('/')}", shell.site_url)
-    return (words.pdf.format(size=words.size(item.pdf.size)), link) if link else None
+    return (words.pdf(item.pdf.size), link) if link else None
 
 
 def _tag(language: str, words: Words) -> tuple[str, str]:
     """The language tag and direction of an item in another language than the mail; else empty."""
-    if language.split("-")[0].lower() == words.language:
+    if language.split("-")[0].lower() == words.base:
         return "", ""
     try:
         return clean(language), Locale.parse(language, sep="-").text_direction
@@ -148,7 +154,7 @@ def _tag(language: str, words: Words) -> tuple[str, str]:
 
 def _html(words: Words, facts: _Facts, level: int) -> str:
     unbroken = facts.when.replace(" ", "\u00a0")
-    read = words.read.format(title=words.quoted.format(text=shorten(_joined(facts.title), READ_TITLE, words)))
+    short = level == SHORT
     return templates.render(
         "line.html" if level == LINE else "entry.html",
         words,
@@ -156,15 +162,22 @@ def _html(words: Words, facts: _Facts, level: int) -> str:
         label=facts.label,
         when=unbroken,
         link=facts.link,
-        excerpt=shorten(facts.excerpt, SHORT_EXCERPT, words) if level == SHORT else facts.excerpt,
+        excerpt=shorten(facts.excerpt, SHORT_EXCERPT, facts.own) if short else facts.excerpt,
         by=facts.by,
         changed=facts.changed,
-        note=shorten(facts.note, SHORT_EXCERPT, words) if level == SHORT else facts.note,
-        read=read,
+        note=shorten(facts.note, SHORT_EXCERPT, facts.own) if short else facts.note,
+        read=_read(words, facts),
         pdf={"label": facts.pdf[0], "link": facts.pdf[1]} if facts.pdf else None,
         tag=facts.tag,
         tag_direction=facts.direction,
     )
+
+
+def _read(words: Words, facts: _Facts) -> Markup:
+    """The words of the link to the item: ours around its title."""
+    title = words.quoted.format(title=shorten(_joined(facts.title), READ_TITLE, facts.own))
+    own = Markup('<span lang="{}" dir="{}">{}</span>').format(facts.tag, facts.direction, title)
+    return Markup(escape(words.read)).format(title=own if facts.tag else title)  # noqa: S704  # escaped just here
 
 
 def _joined(text: str) -> str:
@@ -183,6 +196,7 @@ def _piece(view: EntryView, facts: _Facts, words: Words, html: Sequence[str]) ->
         html=(full, short, line),
         sizes=(quoted.bound(full), quoted.bound(short), quoted.bound(line)),
         texts=(_texts(facts, words, FULL), _texts(facts, words, SHORT), _texts(facts, words, LINE)),
+        own=facts.own,
     )
 
 
@@ -191,12 +205,12 @@ def _texts(facts: _Facts, words: Words, level: int) -> tuple[str, str]:
 
 
 def _text(facts: _Facts, words: Words, level: int, indent: int) -> str:
-    heading = f"{words.updated}: {facts.title}" if facts.changed else facts.title
+    heading = words.updated_title(facts.title) if facts.changed else facts.title
     when = facts.when[:1].upper() + facts.when[1:]
     facts_line = f"{when}." if facts.changed and when else ", ".join(filter(None, (facts.label, facts.when)))
     if level == LINE:
         return plain.entry(heading, [facts_line], [("", facts.link)], indent)
-    cut = (lambda text: shorten(text, SHORT_EXCERPT, words)) if level == SHORT else str
+    cut = (lambda text: shorten(text, SHORT_EXCERPT, facts.own)) if level == SHORT else str
     if facts.note:
         facts_line = " ".join(filter(None, (f"{when}." if when else "", facts.changed, cut(facts.note))))
     links = [(words.read_plain, facts.link), *([facts.pdf] if facts.pdf else [])]

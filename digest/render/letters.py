@@ -41,7 +41,7 @@ def letter(
 ) -> Rendered:
     """The mail of a letter with this clean HTML; `topics` are the names of those it is for, none for everyone."""
     shell, words, subject = tidied(shell), wording.of(language), clean(subject)
-    line = f"{words.letter_from.format(name=clean(shell.from_name))}, {words.long(shell.day)}"
+    line = words.letter_line(clean(shell.from_name), words.long(shell.day))
     asked_for = words.either([clean(name) for name in topics]) or shell.digest_name
     root = _parsed(body, shell)
     text = prose.text(root)
@@ -51,12 +51,12 @@ def letter(
         words,
         subject=subject,
         heading=subject,
-        label=words.letter_from.format(name=shell.site_name),
+        label=words.letter_from(shell.site_name),
         label_line=line,
         body=Markup(_dressed(root)),  # noqa: S704  # has passed the trust border
         reason=_reason(words, asked_for),
         people=_PEOPLE,
-        sent_to=words.sent_to.format(masked=slot("masked")),
+        sent_to=words.sent_to(slot("masked")),
         slots={"preferences": slot("preferences"), "unsubscribe": slot("unsubscribe")},
     )
     said = clean(preheader) or shorten(clean(text), PREHEADER, words)
@@ -70,7 +70,7 @@ def letter(
 def counted(rendered: Rendered, people: int, language: str) -> Rendered:
     """A letter with the number of people that it goes to."""
     words = wording.of(language)
-    sentence = words.plural(words.letter_people, people)
+    sentence = words.letter_people(people)
     parts = (rendered.html.replace(_PEOPLE, escape(sentence)), rendered.text.replace(_PEOPLE, sentence))
     return replace(rendered, html=parts[0], text=parts[1])
 
@@ -82,7 +82,7 @@ def _reason(words: Words, asked_for: str) -> Markup:
 
 def _foot(shell: Shell, words: Words, asked_for: str) -> str:
     reason = words.letter_reason.format(what=asked_for, asked=slot("asked"))
-    sent_to = words.sent_to.format(masked=slot("masked"))
+    sent_to = words.sent_to(slot("masked"))
     return plain.foot(shell, words, why=[reason, f"{_PEOPLE} {words.letter_apart}", sent_to])
 
 

@@ -103,49 +103,43 @@ class Press:
         return "\n\n".join([*blocks, self._frame.foot])
 
     def _more(self, pieces: Sequence[Piece], levels: Sequence[int]) -> str:
-        left = len(pieces) - len(levels)
-        return self._words.plural(self._words.more_online, left)
+        return self._words.more_online(len(pieces) - len(levels))
 
     def _summary(self, pieces: Sequence[Piece]) -> str:
         words, updates = self._words, sum(piece.update for piece in pieces)
-        new = words.plural(words.new, len(pieces) - updates)
-        changed = words.plural(words.updates, updates)
-        what = words.both.format(new=new, updates=changed) if 0 < updates < len(pieces) else changed if updates else new
-        sentence = words.summary.format(what=what)
-        if self._shell.before:
-            day = words.month_day(self._shell.before, self._shell.day).replace(" ", NBSP)
-            sentence = words.summary_since.format(what=what, day=day)
+        before = self._shell.before
+        since = words.month_day(before, self._shell.day).replace(" ", NBSP) if before else ""
+        sentence = words.summary(len(pieces) - updates, updates, since)
         reading = -(-sum(piece.reading for piece in pieces) // _WORDS_PER_MINUTE)
-        minutes = " " + words.plural(words.minutes, reading) if reading else ""
-        return sentence[:1].upper() + sentence[1:] + minutes
+        return f"{sentence} {words.minutes(reading)}" if reading else sentence
 
     def _preheader(self, lead: Piece, summary: str) -> str:
         text = lead.excerpt if len(lead.excerpt) >= 40 else f"{lead.excerpt} {summary}".strip()
-        return entries.shorten(text, PREHEADER, self._words)
+        return entries.shorten(text, PREHEADER, lead.own)
 
 
 def headline(words: Words, pieces: Sequence[Piece]) -> str:
     """Subject and heading: the first item in words, the rest in number, under 60 characters."""
     lead, rest = pieces[0], len(pieces) - 1
-    title = f"{words.updated}: {lead.title}" if lead.update else lead.title
+    title = words.updated_title(lead.title) if lead.update else lead.title
     if not rest:
-        return entries.shorten(title, SUBJECT, words)
-    pattern = words.and_more[rest != 1].format(title="\0", n=words.count(rest))
-    return pattern.replace("\0", entries.shorten(title, SUBJECT + 1 - len(pattern), words))
+        return entries.shorten(title, SUBJECT, lead.own)
+    pattern = words.and_more("\0", rest)
+    return pattern.replace("\0", entries.shorten(title, SUBJECT + 1 - len(pattern), lead.own))
 
 
 def _frame(shell: Shell, words: Words) -> _Frame:
-    line = f"{words.labels[shell.cadence]}, {words.long(shell.day)}"
-    sent_to = words.sent_to.format(masked=slot("masked"))
+    line = words.label_line(shell.cadence, words.long(shell.day))
+    digest, sent_to = words.digest(shell.cadence), words.sent_to(slot("masked"))
     reason = Markup(escape(words.reason)).format(  # noqa: S704  # escaped just here
-        digest=Markup("<strong>{}</strong>").format(words.digests[shell.cadence]), asked=slot("asked")
+        digest=Markup("<strong>{}</strong>").format(digest), asked=slot("asked")
     )
     html = templates.page(
         "digest.html",
         shell,
         words,
         **{name: f"@@:{name}@@" for name in ("subject", "heading", "summary", "entries")},
-        label=words.mail_label.format(label=words.labels[shell.cadence], site=shell.site_name),
+        label=words.mail_label(shell.cadence, shell.site_name),
         label_line=line,
         calls=[shell.calls_to_action[at : at + 3] for at in range(0, len(shell.calls_to_action), 3)],
         reason=reason,
@@ -154,7 +148,7 @@ def _frame(shell: Shell, words: Words) -> _Frame:
     )
     small = [templates.piece("hair"), templates.piece("also", words), templates.piece("more", shell.page, "@@:more@@")]
     hair, also, more = inlining.fragments(small, templates.css("mail.css"))
-    why = [words.reason.format(digest=words.digests[shell.cadence], asked=slot("asked")), sent_to]
+    why = [words.reason.format(digest=digest, asked=slot("asked")), sent_to]
     calls = plain.calls(shell.calls_to_action)
     foot = "\n\n".join(filter(None, (calls, plain.foot(shell, words, why=why, page=shell.page))))
     return _Frame(

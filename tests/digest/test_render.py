@@ -49,11 +49,13 @@ def rendered(view: render.EntryView, shell: render.Shell = SHELL, language: str 
     return render.Press(shell, language, [view]).variant([view.sequence], most=12)
 
 
-def letter() -> render.Rendered:
+def letter(language: str = "en") -> render.Rendered:
     """A letter with everything that a body may hold."""
     shell = replace(SHELL, cadence=render.LETTER)
-    made = render.letter(shell, "en", subject="An hour on hiring", preheader="", body=example.LETTER, topics=["Hiring"])
-    return render.counted(made, 39, "en")
+    made = render.letter(
+        shell, language, subject="An hour on hiring", preheader="", body=example.LETTER, topics=["Hiring"]
+    )
+    return render.counted(made, 39, language)
 
 
 def words_of(source: str) -> str:
@@ -66,6 +68,13 @@ def test_the_example_digest_is_as_reviewed(press: render.Press) -> None:
     golden("digest.txt", mail.text)
     assert mail.subject == "Jurisdictions Permitting LPR Hiring, and four more"
     assert mail.shortened == ""
+
+
+def test_the_example_digest_in_spanish_is_as_reviewed() -> None:
+    mail = render.Press(SHELL, "es", ENTRIES).variant(SEQUENCES, most=12)
+    golden("digest.es.html", mail.html)
+    golden("digest.es.txt", mail.text)
+    assert mail.subject == "Jurisdictions Permitting LPR Hiring, y cuatro más"
 
 
 def test_a_shell_comes_back_from_json_unchanged() -> None:
@@ -128,19 +137,46 @@ def test_authors_stand_with_role_and_organization() -> None:
 
 def test_sizes_are_read_as_people_read_them() -> None:
     sizes = {1: "1 kB", 212_400: "212 kB", 999_499: "999 kB", 999_500: "1 MB", 1_120_000: "1.1 MB"}
-    assert {size: words.ENGLISH.size(size) for size in sizes} == sizes
+    assert {size: words.of("en").size(size) for size in sizes} == sizes
 
 
-def test_an_item_in_another_language_says_so() -> None:
-    assert (
-        '<table role="presentation" class="entry" width="100%" cellpadding="0" cellspacing="0" border="0" lang="ar" '
-        'dir="rtl"' in rendered(one(language="ar")).html.replace("\n", " ")
-    )
+@pytest.mark.parametrize("most", [12, 0])
+def test_what_is_written_in_another_language_says_so_and_our_words_around_it_do_not(most: int) -> None:
+    view = replace(one("TITLE", "EXCERPT", language="ar"), what="update", note="NOTE")
+    page = html.document_fromstring(render.Press(SHELL, "en", [view]).variant([1], most=most).html)
+    marked = page.xpath("//*[@lang='ar']")
+    texts = ["TITLE", "NOTE", "EXCERPT", "“TITLE”"] if most else ["TITLE"]
+    assert [element.text_content() for element in marked] == texts
+    assert {element.get("dir") for element in marked} == {"rtl"}
+    assert {element.get("lang") for element in page.xpath("//*[@lang]")} == {"en", "ar"}
+
+
+def test_a_shortened_title_is_cut_as_its_own_language_wants_it() -> None:
+    title = "Lo que los departamentos ya pueden hacer hoy mismo con los programas federales"
+    spanish = rendered(one(title, language="es"))
+    assert spanish.subject == "Lo que los departamentos ya pueden hacer hoy mismo…"
+    assert rendered(one(title, language="es"), language="es").subject == spanish.subject
+    assert rendered(one(title), language="es").subject == "Lo que los departamentos ya pueden hacer hoy mismo con los…"
+
+
+def test_usual_kinds_are_said_in_the_language_of_the_mail_and_others_as_written() -> None:
+    dossier = replace(one(), sequence=2, item=example.item(2, "b", "dossier", "A title", "What it says.", "2026-08-17"))
+    mail = render.Press(SHELL, "es", [one(), dossier]).variant([1, 2], most=12)
+    assert "Hoja informativa, 17 ago\n" in mail.text
+    assert "Dossier, 17 ago\n" in mail.text
 
 
 def test_a_language_without_words_falls_back_to_english() -> None:
-    assert rendered(one(), language="xx").subject == rendered(one(), language="en-US").subject
-    assert 'lang="en"' in rendered(one(), language="xx").html
+    assert rendered(one(), language="xx") == rendered(one(), language="en") == rendered(one(), language="de")
+    assert 'lang="en" dir="ltr"' in rendered(one(), language="he").html
+
+
+def test_a_region_has_the_words_of_its_language_and_dates_of_its_own() -> None:
+    mail = rendered(one(), language="en-GB")
+    assert '<html lang="en-GB"' in mail.html
+    assert "Monthly digest, 1 September 2026" in mail.text
+    assert "PDF, 1.1 MB" in rendered(one(attachments=example.pdf("x", 1_120_000)), language="es-MX").text
+    assert "PDF, 1,1 MB" in rendered(one(attachments=example.pdf("x", 1_120_000)), language="es").text
 
 
 def test_the_narrow_and_dark_rules_reach_the_reader_whole(press: render.Press) -> None:
@@ -158,6 +194,11 @@ def test_the_narrow_and_dark_rules_reach_the_reader_whole(press: render.Press) -
 def test_the_example_letter_is_as_reviewed() -> None:
     golden("letter.html", letter().html)
     golden("letter.txt", letter().text)
+
+
+def test_the_example_letter_in_spanish_is_as_reviewed() -> None:
+    golden("letter.es.html", letter("es").html)
+    golden("letter.es.txt", letter("es").text)
 
 
 def test_the_layout_stands_on_inline_styles_alone(press: render.Press) -> None:
@@ -223,13 +264,15 @@ def test_no_author_can_forge_a_slot_or_markup() -> None:
     assert "\n" not in mail.subject
 
 
-@given(st.lists(st.text(max_size=200), min_size=1, max_size=15))
+@given(st.lists(st.text(max_size=200), min_size=1, max_size=15), st.sampled_from(["en", "es"]), st.booleans())
 @settings(deadline=None)
-def test_every_subject_is_one_line_under_60_characters(titles: list[str]) -> None:
+def test_every_subject_is_one_line_under_60_characters(titles: list[str], language: str, update: bool) -> None:
+    said = words.of(language)
     pieces = [
-        entries.Piece(shapes.clean(title), "", False, 0, ("",) * 3, (0,) * 3, (("", ""),) * 3) for title in titles
+        entries.Piece(shapes.clean(title), "", update, 0, ("",) * 3, (0,) * 3, (("", ""),) * 3, said)
+        for title in titles
     ]
-    subject = headline(words.ENGLISH, pieces)
+    subject = headline(said, pieces)
     assert len(subject) < 60
     assert "\n" not in subject
     assert not shapes.SLOT.search(subject)
@@ -237,12 +280,12 @@ def test_every_subject_is_one_line_under_60_characters(titles: list[str]) -> Non
 
 @given(st.text(), st.integers(10, 160))
 def test_shortening_keeps_within_its_room(text: str, room: int) -> None:
-    assert len(entries.shorten(text, room, words.ENGLISH)) <= room
+    assert len(entries.shorten(text, room, words.of("en"))) <= room
 
 
 def test_a_shortened_title_ends_at_a_word_that_can_end_a_phrase() -> None:
     title = "Comparison of the Obama, Trump, and Biden Administration"
-    assert entries.shorten(title, 37, words.ENGLISH) == "Comparison of the Obama, Trump…"
+    assert entries.shorten(title, 37, words.of("en")) == "Comparison of the Obama, Trump…"
 
 
 def test_a_bad_link_of_an_invitation_leaves_it_out() -> None:
