@@ -20,8 +20,11 @@ class Words(Language):
     @cached_property
     def small(self) -> frozenset[str]:
         """Words with which no shortened title may end."""
-        english = "a an and at but by for from in into of on or the to under vs with without"
-        return frozenset(self.pgettext("no shortened title ends with one of these words", english).split())
+        words = self.pgettext(
+            "no shortened title ends with one of these words",
+            "a an and at but by for from in into of on or the to under vs with without",
+        )
+        return frozenset(words.split())
 
     def and_more(self, title: str, number: int) -> str:
         """The subject that names one item and says that `number` more come with it."""
