@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from digest import (
+    clock_watch,
     config,
     editions,
     feeds,
@@ -58,7 +59,7 @@ def one_pass(office: Office) -> None:
     What fails keeps nothing else from being done; the first failure is raised at the end.
     """
     with offices.ending_gently(office):
-        _do(office, (publish_due, compile_due, send_notices, carry_all_on, send_notices, tidy))
+        _do(office, (watch, publish_due, compile_due, send_notices, carry_all_on, send_notices, tidy))
 
 
 def _do(office: Office, steps: Sequence[Callable[[Office], None]]) -> None:
@@ -124,8 +125,23 @@ def _halt(office: Office, number: int, conn: Connection) -> None:
         staff_mail.stopped(office.home, conn, review.pause(conn, number, why=why, now=now), now)
 
 
+def watch(office: Office) -> None:
+    """Compares the clock with the machine's steady one; after a jump of more than a day everything asks."""
+    if office.steady is not None:
+        office.jump = clock_watch.look(office.home, office.steady, now=office.clock())
+
+
+def accept_clock(office: Office) -> None:
+    """Somebody says that the clock is right as it is."""
+    if office.steady is not None:
+        office.home.db.run(partial(clock_watch.accept, steady=office.steady, now=office.clock()))
+        office.jump = None
+
+
 def publish_due(office: Office) -> None:
     """Items whose moment has come become news; people whose pause is over get mail again."""
+    if office.jump:
+        return
     now = office.clock()
     for slug in office.home.db.run(partial(review.publish_due, now=now)):
         log.info("item published", item=slug)
@@ -147,7 +163,10 @@ def _offered(conn: Connection, digest: Digest) -> list[Series]:
 
 
 def _compile_latest(office: Office, digest: Digest, series: Series, now: datetime, conn: Connection) -> None:
-    edition = occurrences.run_latest(conn, office.home.settings, digest, series, owed=office.people.owed, now=now)
+    ask = f"{office.jump} {clock_watch.HELP}" if office.jump else ""
+    edition = occurrences.run_latest(
+        conn, office.home.settings, digest, series, owed=office.people.owed, now=now, ask=ask
+    )
     if edition is None:
         return
     log.info("run", digest=digest.slug, cadence=series.cadence, edition=edition.id, state=edition.state)
@@ -181,6 +200,9 @@ def prepare(office: Office, number: int) -> None:
 
 def conclude(office: Office, number: int) -> None:
     """Fails what is past its deadline, and closes the edition when nothing of it is left to go."""
+    watch(office)
+    if office.jump:
+        return
     while office.home.db.run(partial(leases.expire, edition_id=number, owner=office.owner, now=office.clock())):
         pass
     closing.close(office.home.db, number, office.people, now=office.clock())
@@ -208,6 +230,9 @@ def dispatch(office: Office, slug: str, *, cadence: str = "", owed: bool = False
     faults = config.sending_faults(office.home.settings)
     if faults:
         raise Refused(" ".join(faults))
+    watch(office)
+    if office.jump:
+        raise Refused(f"{office.jump} {clock_watch.HELP}")
     return office.home.db.run(partial(_dispatch, office, slug, cadence, owed))
 
 
@@ -261,7 +286,8 @@ def _moments(office: Office) -> Iterator[datetime]:
     now = office.clock()
     with office.home.db.reading() as conn:
         bulk = _no_sooner(office, leases.next_due(conn), conn)
-        yield from filter(None, (bulk, notices.next_due(conn), items.next_publication(conn)))
+        publication = None if office.jump else items.next_publication(conn)
+        yield from filter(None, (bulk, notices.next_due(conn), publication))
         for digest in publications.all(conn):
             for series in _offered(conn, digest):
                 if schedule := editions.schedule(series, digest.zone):
@@ -279,8 +305,8 @@ def _no_sooner(office: Office, due: datetime | None, conn: Connection) -> dateti
 # --- resident --------------------------------------------------------------------------------------------------
 
 
-CLOCK = (publish_due, compile_due, send_notices, tidy)  # beside the sending, which may take hours
-SENDING = (carry_all_on,)
+CLOCK = (watch, publish_due, compile_due, send_notices, tidy)  # beside the sending, which may take hours
+SENDING = (watch, carry_all_on)
 
 
 def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:

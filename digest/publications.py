@@ -39,7 +39,6 @@ class Digest:
     languages: tuple[str, ...]
     zone: str
     people_rev: int
-    welcome: str  # nothing, last: what a new subscriber gets before the next edition
 
 
 @dataclass(frozen=True)

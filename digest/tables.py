@@ -197,7 +197,6 @@ digests = Table(
     Column("zone", Text, nullable=False),
     # Raised by every join, refile, leave and give-back: planning completes only if nothing changed meanwhile.
     Column("people_rev", Integer, nullable=False, server_default="0"),
-    Column("welcome", Text, nullable=False, server_default="nothing"),  # nothing, last: the first mail
 )
 
 series = Table(
@@ -401,15 +400,12 @@ requests = Table(
 )
 
 clock_watch = Table(
-    "clock_watch",  # one row: the two clocks at the last pass, and a jump that nobody has answered
+    "clock_watch",  # the two clocks of a machine when they last agreed, and a jump that nobody has answered
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("host", Text, nullable=False),  # whose steady clock: it starts anew with each boot
+    Column("host", Text, primary_key=True),  # whose steady clock: it starts anew with each boot
     Column("steady", BigInteger, nullable=False),  # microseconds since the boot
     Column("wall", Instant, nullable=False),
-    Column("jumped_from", Instant),
     Column("jumped_to", Instant),
-    sa.CheckConstraint("id = 1", name="one_row"),
 )
 
 pace_buckets = Table(

@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from digest import clock_watch
+from digest.clock_watch import Jump, Steady
 from digest.delivery import owners, staff_mail
 from digest.delivery.pace import Pace
 from digest.delivery.sender import Sender
@@ -46,6 +48,8 @@ class Office:
     sender: Sender
     clock: Clock
     owner: str = field(default_factory=owners.me)
+    steady: Steady | None = None  # what the clock is compared with; None where it is given by hand
+    jump: Jump | None = None  # of the clock, that waits for an answer
 
     def close(self) -> None:
         self.transport.close()
@@ -68,7 +72,8 @@ def open_office(home: Home, *, clock: Clock = utc_now, transport: Transport | No
         only_to=home.settings.transport.only_to,
         stopped=partial(staff_mail.stopped, home),
     )
-    return Office(home, carrier, carrier.single(), people, sender, clock)
+    steady = clock_watch.since_boot if clock is utc_now else None
+    return Office(home, carrier, carrier.single(), people, sender, clock, steady=steady)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import scheduler
-from digest import publications
+from digest import clock_watch, publications
 from digest.cli import desk, telling
 from digest.cli.publishing import Digest
 from digest.editions import Edition
@@ -61,20 +61,27 @@ def run(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="Until nothing is due or to be tried again within 2 minutes.")
     ] = False,
+    accept_clock: Annotated[
+        bool, typer.Option("--accept-clock", help="After a jump of the clock: it is right as it is.")
+    ] = False,
     at: Annotated[str, typer.Option("--at", hidden=True, help="For rehearsals: as if it were this moment.")] = "",
     as_json: desk.AsJson = False,
 ) -> None:
     """One pass of the clock: publishes, prepares and sends what is due. For cron."""
     home = desk.desk(context).home()
     office = offices.open_office(home, clock=_rehearsal(at) if at else offices.utc_now)
+    if accept_clock:
+        scheduler.accept_clock(office)
     if until_idle:
         wake = scheduler.until_idle(office)
     else:
         scheduler.one_pass(office)
         wake = scheduler.next_moment(office)
     if as_json:
-        desk.document({"next": wake})
+        desk.document({"next": wake, "jump": str(office.jump) if office.jump else None})
         return
+    if office.jump:
+        desk.say(f"{office.jump} Runs wait for approval until it is right. {clock_watch.HELP}")
     zone = home.settings.site.time_zone
     for edition in scheduler.under_way(office):
         desk.say(*telling.standing(home, edition))

@@ -13,7 +13,8 @@ from pathlib import Path
 
 
 @lru_cache(maxsize=1)
-def _here() -> str:
+def here() -> str:
+    """This machine since its last boot, as its processes see it."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return f"{boot}/{os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - a namespace link is no path
 
@@ -30,7 +31,7 @@ def _started(pid: int) -> str | None:
 
 def me() -> str:
     """This process's name as an owner."""
-    return f"{_here()}|{os.getpid()}|{_started(os.getpid())}"
+    return f"{here()}|{os.getpid()}|{_started(os.getpid())}"
 
 
 def is_gone(owner: str | None) -> bool:
@@ -39,4 +40,4 @@ def is_gone(owner: str | None) -> bool:
         return True
     place, _, rest = owner.partition("|")
     pid, _, started = rest.partition("|")
-    return place == _here() and _started(int(pid)) != started
+    return place == here() and _started(int(pid)) != started

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from digest import rules
 from digest.config import Settings
 from digest.intake import markdown
-from subscribers import sheets
+from subscribers import offers, sheets
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -92,7 +92,7 @@ def test_every_setting_stands_in_the_reference_and_no_other() -> None:
 
 
 def test_every_setting_of_a_digest_stands_in_the_reference_and_no_other() -> None:
-    assert rows_of(page("reference/settings.md"), "## Of a digest") == {*rules.OF_DIGEST, *rules.OF_SERIES}
+    assert rows_of(page("reference/settings.md"), "## Of a digest") == {*rules.OF_DIGEST, *rules.OF_SERIES, offers.KEY}
 
 
 def test_every_field_of_an_item_and_every_column_of_people_is_explained() -> None:

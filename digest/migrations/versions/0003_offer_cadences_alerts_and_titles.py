@@ -14,18 +14,12 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "clock_watch",
-        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("steady", sa.BigInteger(), nullable=False),
         sa.Column("wall", sa.BigInteger(), nullable=False),
-        sa.Column("jumped_from", sa.BigInteger(), nullable=True),
         sa.Column("jumped_to", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("id = 1", name=op.f("ck_clock_watch_one_row")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_clock_watch")),
+        sa.PrimaryKeyConstraint("host", name=op.f("pk_clock_watch")),
     )
-    with op.batch_alter_table("digests", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("welcome", sa.Text(), server_default="nothing", nullable=False))
-
     with op.batch_alter_table("series", schema=None) as batch_op:
         batch_op.add_column(sa.Column("age_limit", sa.Integer(), server_default="45", nullable=False))
         batch_op.add_column(sa.Column("daily_cap", sa.Integer(), server_default="0", nullable=False))
