@@ -136,14 +136,14 @@ def all_editions(conn: Connection, *, states: Collection[str] = ()) -> list[Edit
     return [from_row(row) for row in conn.execute(select)]
 
 
-def open_edition(conn: Connection, digest_id: int, cadence: str) -> Edition | None:
+def open_edition(conn: Connection, digest_id: int, cadence: str, *, lock: bool = True) -> Edition | None:
     """The series' one edition whose plan is not complete, if there is one; it is locked."""
-    row = conn.execute(
+    wanted = (
         sa.select(*COLUMNS)
         .where(t.c.digest_id == digest_id, t.c.cadence == cadence)
         .where(t.c.plan_done_at.is_(None), t.c.state.not_in((SKIPPED, CANCELLED)))
-        .with_for_update()
-    ).one_or_none()
+    )
+    row = conn.execute(wanted.with_for_update() if lock else wanted).one_or_none()
     return from_row(row) if row else None
 
 

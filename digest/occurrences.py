@@ -56,6 +56,17 @@ def _by_calendar(conn: Connection, digest: Digest, series: Series, now: datetime
     return None if due.at < series.since or _happened(conn, series, following) else due
 
 
+def next_run(conn: Connection, digest: Digest, series: Series, now: datetime) -> datetime | None:
+    """When the series runs next: its latest moment as long as that may still happen, else the one after; or never."""
+    schedule = editions.schedule(series, digest.zone)
+    if schedule is None:
+        return None
+    due = _by_calendar(conn, digest, series, now)
+    if due and due.at >= now - timedelta(hours=series.late_hours) and not _happened(conn, series, due):
+        return due.at
+    return schedules.next_occurrence(schedule, now).at
+
+
 # --- alerts ----------------------------------------------------------------------------------------------------
 
 

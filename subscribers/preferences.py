@@ -185,7 +185,7 @@ def pending(
 ) -> set[int]:
     """What is owed to the reader of this row and what is new for them: everything that they have not been served."""
     owed = {sequence for entries in carries_of(conn, row).values() for sequence in entries}
-    return owed | _unserved(conn, ground, mapping, _floors(conn, ground, row, alone=alone))
+    return owed | _unserved(conn, ground, mapping, floors(conn, ground, row, alone=alone))
 
 
 def put_off(conn: Connection, digest_id: int, owed: Mapping[int, Iterable[int]], *, from_cadence: str) -> None:
@@ -262,32 +262,38 @@ def carries_of(conn: Connection, row: sa.Row[Any]) -> dict[str, tuple[int, ...]]
     return {cadence: carry_of(conn, row._mapping[f"carry_{cadence}"]) for cadence in CADENCES}
 
 
-def _floors(conn: Connection, ground: Ground, row: sa.Row[Any], *, alone: bool) -> dict[str, int]:
-    """Per cadence, the sequence up to which this reader is served; alone, no mark counts."""
-    floors = dict.fromkeys(CADENCES, int(row.since))
+def floors(
+    conn: Connection, ground: Ground, row: sa.Row[Any], *, alone: bool = False, lock: bool = True
+) -> dict[str, int]:
+    """Per cadence, the sequence up to which this reader is served; alone, no mark counts.
+
+    `lock` keeps an edition that is being planned as it is until the transaction ends.
+    """
+    reached = dict.fromkeys(CADENCES, int(row.since))
     if alone:
-        return floors
+        return reached
     planning = (
         sa.select(editions.c.cadence, editions.c.mark_to)
         .join(deliveries, deliveries.c.edition_id == editions.c.id)
         .where(editions.c.digest_id == row.digest_id, deliveries.c.subscriber_id == row.subscriber_id)
         .where(editions.c.cadence.is_not(None), editions.c.state == "frozen", editions.c.plan_done_at.is_(None))
-        .with_for_update(read=True, of=editions)
     )
-    for cadence, reached in [*ground.marks.items(), *conn.execute(planning)]:
-        floors[cadence] = max(floors[cadence], reached)
-    return floors
+    if lock:
+        planning = planning.with_for_update(read=True, of=editions)
+    for cadence, upto in [*ground.marks.items(), *conn.execute(planning)]:
+        reached[cadence] = max(reached[cadence], upto)
+    return reached
 
 
-def _unserved(conn: Connection, ground: Ground, mapping: Mapping[str, str], floors: Mapping[str, int]) -> set[int]:
+def _unserved(conn: Connection, ground: Ground, mapping: Mapping[str, str], reached: Mapping[str, int]) -> set[int]:
     wanted = set(mapping.values()) - {OFF}
     if not wanted:
         return set()
-    lowest = min(floors[cadence] for cadence in wanted)
+    lowest = min(reached[cadence] for cadence in wanted)
     return {
         entry.sequence
         for entry in news.entries(conn, above=lowest, upto=ground.news)
-        if (cadence := cadence_for(mapping, entry.topics)) != OFF and entry.sequence > floors[cadence]
+        if (cadence := cadence_for(mapping, entry.topics)) != OFF and entry.sequence > reached[cadence]
     }
 
 

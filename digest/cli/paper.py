@@ -20,13 +20,18 @@ NARROWEST = 24  # cells that the last column needs to be worth wrapping
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "") -> None:
     """Prints rows under their heads; `empty` instead, when there are none."""
+    for line in listed(head, rows, empty=empty):
+        print(line)
+
+
+def listed(head: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "") -> Iterator[str]:
+    """The same as lines, for the terminal that is there."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not cells and empty:
-        print(empty)
+        yield empty
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    for line in lines(head, cells, width):
-        print(line)
+    yield from lines(head, cells, width)
 
 
 def lines(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:

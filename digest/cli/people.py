@@ -15,7 +15,7 @@ import typer
 from sqlalchemy import Connection
 
 from digest import publications
-from digest.cli import desk, paper
+from digest.cli import desk, person
 from digest.errors import BadInput, Refused
 from digest.home import Home
 from subscribers import consent, members, newcomers, preferences, records, sheets, suppression, transfer
@@ -178,41 +178,14 @@ def _day(text: str) -> date | None:
 
 @people_app.command("show")
 def show(context: typer.Context, address: Address, as_json: desk.AsJson = False) -> None:
-    """One person: their choices, what they were sent and what not, and the proof that they asked."""
+    """One person: their choices, what waits for them and why, what they were sent, and the proof that they asked."""
     home = desk.desk(context).home()
     with home.db.reading() as conn:
-        person = records.find(conn, address)
-        events = consent.of_subscriber(conn, person.subscriber_id)
+        found = person.look(conn, address, now=desk.now())
     if as_json:
-        desk.document(desk.plain(person) | {"evidence": events})
-        return
-    listed = f" (on the do-not-mail list: {person.suppressed})" if person.suppressed else ""
-    desk.say(f"{person.email} {person.name}".strip(), f"State: {person.state}{listed}")
-    for one in person.subscriptions:
-        choices = _choices(one.preferences)
-        until = f" until {one.paused_until}" if one.state == "paused" and one.paused_until else ""
-        desk.say(f"{one.digest}: {one.state}{until}; {choices}; at {one.hour}:00 in {one.zone}")
-    _history(home, person, events)
-
-
-def _choices(preferences: Mapping[str, str]) -> str:
-    rest = "all others" if len(preferences) > 1 else "everything"
-    named = sorted(preferences.items(), key=lambda one: (one[0] == "*", one[0]))
-    return ", ".join(f"{rest if topic == '*' else topic}: {how_often}" for topic, how_often in named)
-
-
-def _history(home: Home, person: records.Person, events: list[consent.Event] | tuple[consent.Event, ...]) -> None:
-    zone = home.settings.site.time_zone
-    desk.say("")
-    rows = [
-        (d.edition, d.digest if d.cadence else f"{d.digest}, letter", d.state, d.code, d.at and desk.local(d.at, zone))
-        for d in person.deliveries
-    ]
-    paper.table(("edition", "digest", "state", "reason", "when"), rows, empty="No edition was sent to them yet.")
-    desk.say("")
-    for event in events:
-        told = " ".join(filter(None, (event.what, event.origin.text, event.origin.source)))
-        desk.say(f"{desk.local(event.at, zone)}  {told}")
+        desk.document(person.described(found))
+    else:
+        desk.say(*person.lines(found, home.settings.site.time_zone))
 
 
 def suppress(

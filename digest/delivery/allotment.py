@@ -263,7 +263,7 @@ def prepare(
             stale_before=bodies.stale_before,
         ),
         languages=digest.languages,
-        again=_coming_again(conn),
+        again=coming_again(conn),
         gate=gate,
         now=now,
         cap=series.daily_cap if edition.cadence == "instant" else 0,
@@ -271,7 +271,7 @@ def prepare(
     )
 
 
-def _coming_again(conn: Connection) -> dict[int, int]:
+def coming_again(conn: Connection) -> dict[int, int]:
     """For entries of items that came back: the sequence from which on a reader counts as having the item.
 
     Only entries that tell no update can be left out; what counts is the last told revision before them.

@@ -1,0 +1,227 @@
+"""What will become of each entry that one person has not had, and where it comes from. Pure.
+
+Promises: the list of the next edition is the one that planning would make (`digest.sharing` makes it); this module
+gives the reason for each entry inside and outside of that list. Refuses nothing: `pending` reads what it is given,
+and `explaining` says it in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from digest import editions
+from digest.delivery import closing
+from digest.editions import Edition
+from digest.news import Entry
+from digest.sharing import Share
+from digest.tables import State
+from subscribers import preferences
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One row of the person in an edition, with what it holds."""
+
+    edition: Edition
+    state: State
+    code: str | None
+    carried: bool
+    due: datetime
+    entries: frozenset[int]
+    titles: frozenset[int]
+
+    @property
+    def owing(self) -> bool:
+        """Whether it ended without a hand-over and its entries go back when the edition closes."""
+        failed = self.state is State.FAILED and self.code in closing.OWED_FAILED
+        skipped = self.state is State.SKIPPED and self.code in closing.OWED_SKIPPED
+        return (failed or skipped) and not self.carried and self.edition.state not in editions.ENDED
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What becomes of an entry: a code of `explaining.OUTCOMES`; `due` is when, as far as anyone can know."""
+
+    outcome: str
+    due: datetime | None = None
+    edition: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an entry that waits comes from: a code of `explaining.SOURCES`, and the edition that did not bring it."""
+
+    code: str
+    edition: int | None = None
+
+
+@dataclass(frozen=True)
+class Person:
+    """What holds for everything that waits for one person. `titles_upto` and `since` are sequences."""
+
+    mapping: Mapping[str, str]
+    suppressed: bool
+    paused: bool
+    since: int
+    titles_upto: int
+    mails: tuple[Mail, ...]
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What lies ahead of one series for one person."""
+
+    cadence: str
+    offered: bool
+    next: Outlook  # of what goes as usual: with the next edition, or the next alert
+    wanting: int  # the fewest that a run needs and does not have; 0: it has enough
+    edition: Edition | None  # the open one, unless they have a row in it
+    contents: frozenset[int]  # of that edition
+    edition_due: datetime | None
+    held: Mapping[int, str]  # sequence -> why staff hold it back
+    log: Mapping[int, Entry]
+    published: Collection[int]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One entry on its way to a person, or kept from it. `cadence` is that of the series which has it now."""
+
+    entry: Entry
+    cadence: str
+    topic: str  # which of its topics made it come so often; "*" when it has none
+    source: Source
+    outlook: Outlook
+    title_only: str = ""  # why it comes as a title: age, pause, most; or nothing
+
+
+def topic_of(mapping: Mapping[str, str], entry: Entry) -> str:
+    """The topic that decides how often an entry comes; one that the person named goes before the others."""
+    cadence, rest = preferences.cadence_for(mapping, entry.topics), mapping.get(preferences.REST, preferences.OFF)
+    fitting = [topic for topic in entry.topics if mapping.get(topic, rest) == cadence]
+    return next((topic for topic in fitting if topic in mapping), next(iter(fitting), preferences.REST))
+
+
+# --- in a mail that has a row ----------------------------------------------------------------------------------
+
+
+def in_mail(person: Person, mail: Mail, entry: Entry, *, published: bool) -> Waiting | None:
+    """An entry that stands in a mail of theirs, or None when that mail decides nothing (any more)."""
+    outlook = _of_mail(person, mail, published=published)
+    if outlook is None:
+        return None
+    new = entry.sequence > max(mail.edition.mark_from, person.titles_upto)
+    source = Source("new") if new else owed_from(person, entry.sequence)
+    short = _short(person, entry.sequence, owed=not new) if entry.sequence in mail.titles else ""
+    return Waiting(entry, mail.edition.series, topic_of(person.mapping, entry), source, outlook, short)
+
+
+def _of_mail(person: Person, mail: Mail, *, published: bool) -> Outlook | None:
+    edition, number = mail.edition, mail.edition.id
+    if mail.state is State.UNSURE:
+        return Outlook("unsure", edition=number)
+    if mail.owing:
+        return Outlook("closing", edition=number, why=mail.code or "")
+    if mail.state is State.TRYING:
+        return Outlook("trying", edition=number)
+    if mail.state is not State.PLANNED:
+        return None
+    if person.suppressed:
+        return Outlook("suppressed")
+    if not published and not edition.as_is:
+        return Outlook("withdrawn")
+    if edition.cancelling:
+        return Outlook("dropped" if edition.cancelling == "drop" else "closing", edition=number, why="cancelled")
+    if edition.paused_at:
+        return Outlook("stopped", due=mail.due, edition=number, why=edition.paused_why)
+    return Outlook("planned", due=mail.due, edition=number)
+
+
+def owed_from(person: Person, sequence: int) -> Source:
+    """Why an entry is owed: the latest mail that gave it back tells, else it came over a pause or another choice."""
+    gave = [mail for mail in person.mails if mail.carried and sequence in mail.entries]
+    if gave:
+        latest = max(gave, key=lambda mail: mail.edition.id)
+        return Source("failed" if latest.state is State.FAILED else latest.code or "", latest.edition.id)
+    if sequence <= person.titles_upto or (person.paused and sequence > person.since):
+        return Source("pause")
+    return Source("choices")
+
+
+# --- in the editions to come -----------------------------------------------------------------------------------
+
+
+def ahead(
+    person: Person, series: Ahead, share: Share, *, new: Iterable[int], carry: Collection[int], had: Collection[int]
+) -> list[Waiting]:
+    """Every entry of one cadence that they have not had: what the next edition brings them, and what it does not."""
+    newest = _newest([*share.entries, *had], series.log)
+    found = []
+    for sequence in sorted({*new, *carry}):
+        entry, owed = series.log[sequence], sequence in carry
+        if (outlook := _kept(person, series, entry, had=had, newest=newest)) is None:
+            outlook = _in_edition(series, entry, owed=owed) or _with_the_next(series, owed=owed)
+        short = _short(person, sequence, owed=owed) if sequence in share.titles else ""
+        source = owed_from(person, sequence) if owed else Source("new")
+        found.append(Waiting(entry, series.cadence, topic_of(person.mapping, entry), source, outlook, short))
+    return found
+
+
+def _kept(
+    person: Person, series: Ahead, entry: Entry, *, had: Collection[int], newest: Mapping[int, int]
+) -> Outlook | None:
+    """What keeps an entry from any mail."""
+    if entry.item_id not in series.published:
+        return Outlook("withdrawn")
+    if entry.sequence in had:
+        return Outlook("had")
+    if newest.get(entry.item_id, 0) > entry.sequence:
+        return Outlook("replaced")
+    if person.suppressed:
+        return Outlook("suppressed")
+    if entry.sequence in series.held:
+        return Outlook("held", why=series.held[entry.sequence])
+    return Outlook("pause") if person.paused else None
+
+
+def _in_edition(series: Ahead, entry: Entry, *, owed: bool) -> Outlook | None:
+    """Their part in the open edition of the series, in which they are not planned yet."""
+    edition = series.edition
+    if edition is None or not (entry.sequence in series.contents or (owed and entry.sequence <= edition.last)):
+        return None
+    if edition.state == editions.REVIEW:
+        return Outlook("review", edition=edition.id, why=edition.reason)
+    if edition.state != editions.FROZEN or edition.cancelling:
+        return None
+    if edition.paused_at:
+        return Outlook("stopped", due=series.edition_due, edition=edition.id, why=edition.paused_why)
+    return Outlook("planned", due=series.edition_due, edition=edition.id)
+
+
+def _with_the_next(series: Ahead, *, owed: bool) -> Outlook:
+    if not series.offered:
+        return Outlook("not offered")
+    if series.wanting and not owed:
+        return Outlook("few", due=series.next.due, why=str(series.wanting))
+    return series.next
+
+
+def titles_beyond(waiting: Iterable[Waiting], order: Iterable[int], most: int) -> list[Waiting]:
+    """The same, with a note on what stands beyond the `most` entries of a list that are told in full."""
+    beyond = {sequence for place, sequence in enumerate(order) if place >= most}
+    return [replace(w, title_only=w.title_only or "most") if w.entry.sequence in beyond else w for w in waiting]
+
+
+def _short(person: Person, sequence: int, *, owed: bool) -> str:
+    return "pause" if owed and (person.paused or sequence <= person.titles_upto) else "age"
+
+
+def _newest(sequences: Iterable[int], log: Mapping[int, Entry]) -> dict[int, int]:
+    newest: dict[int, int] = {}
+    for sequence in sequences:
+        item = log[sequence].item_id
+        newest[item] = max(newest.get(item, 0), sequence)
+    return newest
