@@ -247,7 +247,6 @@ def prepare(
     series = publications.one_series(conn, edition.digest_id, edition.series)
     digest = publications.by_id(conn, edition.digest_id)
     bodies = Bodies(conn, edition)
-    i = tables.items
     return Allotment(
         db=db,
         audience=audience,
@@ -258,7 +257,7 @@ def prepare(
             last=edition.last,
             own=frozenset(bodies.log),
             log=bodies.log,
-            published=frozenset(conn.scalars(sa.select(i.c.id).where(i.c.state == "published"))),
+            published=_going(conn, edition, bodies),
             held=editions.held_back(conn, edition.digest_id, edition.series),
             stale_before=bodies.stale_before,
         ),
@@ -269,6 +268,13 @@ def prepare(
         cap=series.daily_cap if edition.cadence == "instant" else 0,
         _schedule=editions.schedule(series, digest.zone),
     )
+
+
+def _going(conn: Connection, edition: Edition, bodies: Bodies) -> frozenset[int]:
+    """The items that may go: what is published, and what the edition holds when staff said that it goes on as it is."""
+    i = tables.items
+    published = frozenset(conn.scalars(sa.select(i.c.id).where(i.c.state == "published")))
+    return published | {entry.item_id for entry in bodies.log.values()} if edition.as_is else published
 
 
 def coming_again(conn: Connection) -> dict[int, int]:

@@ -211,6 +211,17 @@ def test_a_withdrawal_inside_an_edition_that_staff_paused_asks_too(stage: Stage)
     assert sorted(stage.lists(edition)["ann"]) == ["x", "y"]
 
 
+def test_as_it_is_means_also_who_is_owed_the_item_by_an_earlier_choice(stage: Stage) -> None:
+    stage.publish("x", "a")
+    edition = stage.freeze()
+    stage.choose("ann", "a=weekly;b=off")  # x is above the mark, so it goes into her carry
+    assert stage.carries() == {"ann": (1,)}
+    stage.withdraw("x")
+    stage.answer(edition, as_is=True)
+    stage.plan(edition)
+    assert stage.lists(edition) == {"ann": ["x"], "bob": ["x"]}
+
+
 def test_publishing_again_answers_the_question(stage: Stage) -> None:
     stage.publish("x", "a")
     edition = stage.freeze()
