@@ -90,7 +90,7 @@ def due_for(starts_at: datetime, hour: int, zone: str) -> datetime:
         return starts_at.astimezone(UTC)
     shown = [
         moment
-        for days in range(2)
+        for days in (-1, 0, 1)  # yesterday's hour may be yet to come: at the end of a gap, or repeated past midnight
         for moment in _each_shown(datetime.combine(local.date() + days * DAY, time(hour)), clock)
         if moment >= starts_at
     ]
