@@ -38,7 +38,7 @@ class Dossier:
     log: Mapping[int, Entry]  # what is owed, what is new, what stands in a mail of theirs, what is held back
     items: Mapping[int, Item]
     published: frozenset[int]
-    had: frozenset[int]  # entries that come again although they have the item
+    again: Mapping[int, int]  # entries that may come again -> from which sequence on they count as having the item
     held: Mapping[str, Mapping[int, str]]  # series -> sequence -> why
     now: datetime
 
@@ -50,6 +50,15 @@ class Dossier:
     def live(self) -> Iterator[int]:
         """The sequences that stand in a mail which they have, may have, or are about to get."""
         return (s for mail in self.person.mails if mail.state in alerts.LIVE for s in mail.entries)
+
+    def had(self, also: Iterable[int] = ()) -> frozenset[int]:
+        """Entries that come again although a live mail of theirs, or one that brings `also`, holds the item as told."""
+        live = {(self.log[s].item_id, s) for s in (*self.live(), *also)}
+        return frozenset(
+            s
+            for s in self.again.keys() & self.log.keys()
+            if any(item == self.log[s].item_id and upto >= self.again[s] and upto != s for item, upto in live)
+        )
 
 
 def read(conn: Connection, digest_id: int, subscriber_id: int, *, now: datetime) -> Dossier | None:
@@ -95,7 +104,7 @@ def _read(conn: Connection, row: sa.Row[Any], now: datetime) -> Dossier:
         log=log,
         items=by_id,
         published=frozenset(number for number, item in by_id.items() if item.state == "published"),
-        had=_had(conn, mails, log),
+        again=allotment.coming_again(conn),
         held=held,
         now=now,
     )
@@ -136,14 +145,3 @@ def _held(conn: Connection, digest_id: int) -> dict[str, dict[int, str]]:
     for row in conn.execute(sa.select(held_back).where(held_back.c.digest_id == digest_id)):
         held[row.cadence][row.sequence] = row.why
     return held
-
-
-def _had(conn: Connection, mails: Iterable[Mail], log: Mapping[int, Entry]) -> frozenset[int]:
-    """Entries that come again although a live mail of theirs holds the item as it is told now."""
-    live = {(log[s].item_id, s) for mail in mails if mail.state in alerts.LIVE for s in mail.entries}
-    again = allotment.coming_again(conn)
-    return frozenset(
-        s
-        for s in again.keys() & log.keys()
-        if any(item == log[s].item_id and upto >= again[s] and upto != s for item, upto in live)
-    )

@@ -15,27 +15,28 @@ from subscribers.prospects import Waiting
 WHAT = {"new": "new", "update": "update", "again": "again"}
 
 SOURCES = {
-    "new": "new since the last {edition}",
-    "choices": "owed: carried over from before a change of choices",
-    "pause": "owed: it came during a pause",
-    "failed": "owed: edition {number} failed for them",
-    "paused": "owed: taken out of edition {number} when they paused",
-    "cancelled": "owed: edition {number} was canceled",
-    "alert cap": "owed: edition {number} was one alert too many that day",
+    "new": " since the last {edition}",
+    "choices": ", owed from before they changed their choices",
+    "pause": ", owed because it came during a pause",
+    "failed": ", owed because edition {number} failed for them",
+    "paused": ", owed because they paused before edition {number} reached them",
+    "cancelled": ", owed because edition {number} was canceled",
+    "alert cap": ", owed because edition {number} was one alert too many that day",
 }
+OWED = ", owed from edition {number} ({code})"
 
 OUTCOMES = {
     "next": "goes with the next {edition}, {when}",
     "alert": "goes as an alert, ten minutes after the first that waits: {when}",
-    "alert cap": "goes with the next slower digest: they have had the {why} alerts of their day",
+    "alert cap": "goes {instead}, {when}: they have had as many alerts as they get in a day ({why})",
     "planned": "planned in edition {number}, due {when}",
     "trying": "being handed over at this moment, in edition {number}",
-    "unsure": "may have arrived with edition {number}; `digest editions settle {number}` decides",
-    "closing": "edition {number} did not bring it ({why}); it is owed again when that edition closes",
+    "unsure": "may have arrived with edition {number} and is not sent again; `digest editions settle {number}` decides",
+    "closing": "edition {number} did not bring it ({why}); a later one does, once that edition is closed",
     "dropped": "does not go: the rest of edition {number} was canceled for good",
     "stopped": "in edition {number}, which is paused: {why}",
-    "review": "in review, in edition {number}: {why}",
-    "few": "fewer than the {why} that the digest needs: may wait beyond {when}",
+    "review": "in edition {number}, which waits for approval: {why}",
+    "few": "goes with the next {edition} if enough is new by then, {when}: it needs at least {why} items",
     "held": "held back by staff in the {cadence} series{colon}",
     "pause": "waits until {pause}",
     "withdrawn": "withdrawn: it does not go",
@@ -102,11 +103,17 @@ def pause_end(until: str | None, *, now: datetime, zone: str) -> str:
 
 
 def origin(one: Waiting) -> str:
-    """What it is, how often it comes and by which topic, and where it comes from."""
-    words = SOURCES.get(one.source.code, "owed: {code}")
+    """What it is, where it comes from, and why it comes so often."""
+    words = SOURCES.get(one.source.code, OWED)
     source = words.format(edition=edition_of(one.cadence), number=one.source.edition, code=one.source.code)
-    by = "all their topics" if one.topic == preferences.REST else one.topic
-    return f"{WHAT[one.entry.what]}, {how_often(one.cadence)} by {by}; {source}"
+    return f"{WHAT[one.entry.what]}{source}; {_chosen(one)}"
+
+
+def _chosen(one: Waiting) -> str:
+    if one.chosen:
+        topic = "everything else" if one.topic == preferences.REST else one.topic
+        return f"{how_often(one.cadence)}, as they chose for {topic}"
+    return f"{how_often(one.cadence)} {'this time' if one.source.code == 'alert cap' else 'by their earlier choice'}"
 
 
 def outcome(one: Waiting, *, when: str, pause: str, days: int, most: int) -> str:
@@ -121,6 +128,7 @@ def outcome(one: Waiting, *, when: str, pause: str, days: int, most: int) -> str
         why=why.rstrip("."),
         colon=f": {why.rstrip('.')}" if outlook.why else "",
         pause=pause,
+        instead="as an alert again" if outlook.instead == "instant" else f"with the next {edition_of(outlook.instead)}",
     )
     title = TITLES[one.title_only].format(days=days, most=most) if one.title_only else ""
     return ", ".join(filter(None, (told, title)))

@@ -10,21 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import editions, occurrences, schedules, sharing
-from digest.delivery import alerts
-from digest.editions import Edition
-from digest.news import Entry
+from digest import sharing
 from digest.publications import Series
-from digest.sharing import Share
-from digest.tables import State, deliveries, edition_entries
-from subscribers import dossiers, explaining, preferences, prospects
+from digest.tables import State
+from subscribers import dossiers, explaining, preferences, prospects, upcoming
 from subscribers.dossiers import Dossier
-from subscribers.prospects import Ahead, Outlook, Source, Waiting
+from subscribers.prospects import Outlook, Source, Waiting
 
 
 @dataclass(frozen=True)
@@ -73,101 +68,12 @@ def _planned(case: Dossier) -> Iterator[Waiting]:
 
 def _ahead(conn: Connection, case: Dossier, series: Series) -> list[Waiting]:
     """What is new or owed in one series, and what its staff hold back."""
-    cadence, person = series.cadence, case.person
-    edition = _open(conn, case, series)
-    run = occurrences.next_run(conn, case.digest, series, case.now)
-    contents = editions.collect(conn, case.digest.id, series, case.latest)
-    starts = edition.starts_at if edition and edition.starts_at else run or case.now
-    share = _share(case, series, frozenset(entry.sequence for entry in contents), starts)
-    facts = Ahead(
-        cadence=cadence,
-        offered=series.offered,
-        next=_next(conn, case, series, run),
-        wanting=_wanting(series, contents),
-        edition=edition,
-        contents=_contents(conn, edition),
-        edition_due=_due_of(case, edition) if edition else None,
-        held=case.held[cadence],
-        log=case.log,
-        published=case.published,
-    )
-    new = [] if person.paused else _new(case, cadence)
-    found = prospects.ahead(person, facts, share, new=new, carry=case.carries[cadence], had=case.had)
-    order = sharing.reading_order(share.entries, case.log, case.items, share.titles)
-    return [*prospects.titles_beyond(found, order, series.most), *_passed_over(case, cadence, found)]
-
-
-def _share(case: Dossier, series: Series, contents: frozenset[int], starts: datetime) -> Share:
-    """Their list in an edition of this series that would start at this moment."""
-    material = sharing.Material(
-        cadence=series.cadence,
-        last=case.latest,
-        own=frozenset() if case.person.paused else contents,
-        log=case.log,
-        published=case.published,
-        held=case.held[series.cadence],
-        stale_before=starts - timedelta(days=series.age_limit) if series.age_limit else None,
-    )
-    return sharing.entries_for(
-        material,
-        wants=lambda topics: preferences.cadence_for(case.person.mapping, topics),
-        floor=case.floors[series.cadence],
-        carry=case.carries[series.cadence],
-        had=case.had,
-        titles_upto=case.titles_upto,
-    )
-
-
-def _new(case: Dossier, cadence: str) -> list[int]:
-    """What came into the log since the last edition and is for this series."""
-    mapping, floor = case.person.mapping, case.floors[cadence]
-    entries = (entry for s, entry in case.log.items() if floor < s <= case.latest)
-    return [entry.sequence for entry in entries if preferences.cadence_for(mapping, entry.topics) == cadence]
-
-
-def _open(conn: Connection, case: Dossier, series: Series) -> Edition | None:
-    """The series' edition whose plan is not complete, unless they have their row in it already."""
-    found = editions.open_edition(conn, case.digest.id, series.cadence, lock=False)
-    return None if found and any(mail.edition.id == found.id for mail in case.person.mails) else found
-
-
-def _contents(conn: Connection, edition: Edition | None) -> frozenset[int]:
-    e = edition_entries
-    held = sa.select(e.c.sequence).where(e.c.edition_id == edition.id) if edition else None
-    return frozenset(conn.scalars(held)) if held is not None else frozenset()
-
-
-def _wanting(series: Series, contents: list[Entry]) -> int:
-    """The fewest that the next run needs, when less than that is new."""
-    verdict = sharing.decide(
-        news=len({entry.item_id for entry in contents}),
-        carries=False,
-        fewest=series.fewest,
-        skipped_runs=series.skipped_runs,
-        by_hand=False,
-        owed=False,
-    )
-    return series.fewest if verdict.for_want else 0
-
-
-def _next(conn: Connection, case: Dossier, series: Series, run: datetime | None) -> Outlook:
-    """How and when the next edition of a series reaches them."""
-    if run is not None:
-        return Outlook("next", max(schedules.due_for(run, case.row.hour, case.row.zone), case.now))
-    mine = alerts.recent(conn, case.digest.id, deliveries.c.subscriber_id == case.row.subscriber_id, now=case.now)
-    dues = mine.get(case.row.subscriber_id, ())
-    if alerts.reached(series.daily_cap, dues, case.row.zone, now=case.now):
-        return Outlook("alert cap", why=str(series.daily_cap))
-    gathered = occurrences.next_alert(conn, series) or case.now + occurrences.GATHER
-    return Outlook("alert", max(gathered, case.now))
-
-
-def _due_of(case: Dossier, edition: Edition) -> datetime:
-    """When an open edition reaches them, once it is planned."""
-    starts = edition.starts_at or case.now
-    if edition.by_hand or edition.cadence == "instant":
-        return max(starts, case.now)
-    return max(schedules.due_for(starts, case.row.hour, case.row.zone), case.now)
+    found: list[Waiting] = []
+    for coming in upcoming.of(conn, case, series):
+        share = coming.share
+        order = sharing.reading_order(share.entries, case.log, case.items, share.titles)
+        found += prospects.titles_beyond(prospects.ahead(case.person, coming), order, series.most)
+    return [*found, *_passed_over(case, series.cadence, found)]
 
 
 def _passed_over(case: Dossier, cadence: str, found: Iterable[Waiting]) -> Iterator[Waiting]:

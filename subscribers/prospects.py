@@ -48,6 +48,7 @@ class Outlook:
     due: datetime | None = None
     edition: int | None = None
     why: str = ""
+    instead: str = ""  # the cadence of the series that takes it over
 
 
 @dataclass(frozen=True)
@@ -72,18 +73,18 @@ class Person:
 
 @dataclass(frozen=True)
 class Ahead:
-    """What lies ahead of one series for one person."""
+    """One edition to come of one series, open already or not, and what it means for one person."""
 
     cadence: str
-    offered: bool
-    next: Outlook  # of what goes as usual: with the next edition, or the next alert
-    wanting: int  # the fewest that a run needs and does not have; 0: it has enough
-    edition: Edition | None  # the open one, unless they have a row in it
-    contents: frozenset[int]  # of that edition
-    edition_due: datetime | None
+    share: Share  # their list in it
+    new: Collection[int]  # what is new for them in it, also what is not in their list
+    carry: Collection[int]  # what they are owed at this cadence and this edition decides
+    had: Collection[int]  # entries that come again although they have the item
     held: Mapping[int, str]  # sequence -> why staff hold it back
     log: Mapping[int, Entry]
-    published: Collection[int]
+    published: Collection[int]  # items that may go
+    fresh: Outlook  # of what is new and in their list
+    owed: Outlook  # of what is owed and in their list
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Waiting:
     source: Source
     outlook: Outlook
     title_only: str = ""  # why it comes as a title: age, pause, most; or nothing
+    chosen: bool = True  # whether it comes as often as they choose now
 
 
 def topic_of(mapping: Mapping[str, str], entry: Entry) -> str:
@@ -103,6 +105,11 @@ def topic_of(mapping: Mapping[str, str], entry: Entry) -> str:
     cadence, rest = preferences.cadence_for(mapping, entry.topics), mapping.get(preferences.REST, preferences.OFF)
     fitting = [topic for topic in entry.topics if mapping.get(topic, rest) == cadence]
     return next((topic for topic in fitting if topic in mapping), next(iter(fitting), preferences.REST))
+
+
+def _waiting(person: Person, cadence: str, entry: Entry, source: Source, outlook: Outlook, short: str) -> Waiting:
+    chosen = preferences.cadence_for(person.mapping, entry.topics) == cadence
+    return Waiting(entry, cadence, topic_of(person.mapping, entry), source, outlook, short, chosen)
 
 
 # --- in a mail that has a row ----------------------------------------------------------------------------------
@@ -116,7 +123,7 @@ def in_mail(person: Person, mail: Mail, entry: Entry, *, published: bool) -> Wai
     new = entry.sequence > max(mail.edition.mark_from, person.titles_upto)
     source = Source("new") if new else owed_from(person, entry.sequence)
     short = _short(person, entry.sequence, owed=not new) if entry.sequence in mail.titles else ""
-    return Waiting(entry, mail.edition.series, topic_of(person.mapping, entry), source, outlook, short)
+    return _waiting(person, mail.edition.series, entry, source, outlook, short)
 
 
 def _of_mail(person: Person, mail: Mail, *, published: bool) -> Outlook | None:
@@ -154,59 +161,41 @@ def owed_from(person: Person, sequence: int) -> Source:
 # --- in the editions to come -----------------------------------------------------------------------------------
 
 
-def ahead(
-    person: Person, series: Ahead, share: Share, *, new: Iterable[int], carry: Collection[int], had: Collection[int]
-) -> list[Waiting]:
-    """Every entry of one cadence that they have not had: what the next edition brings them, and what it does not."""
-    newest = _newest([*share.entries, *had], series.log)
+def ahead(person: Person, coming: Ahead) -> list[Waiting]:
+    """Every entry that the edition decides: what it brings them, and what it does not."""
+    newest = _newest([*coming.share.entries, *coming.had], coming.log)
     found = []
-    for sequence in sorted({*new, *carry}):
-        entry, owed = series.log[sequence], sequence in carry
-        if (outlook := _kept(person, series, entry, had=had, newest=newest)) is None:
-            outlook = _in_edition(series, entry, owed=owed) or _with_the_next(series, owed=owed)
-        short = _short(person, sequence, owed=owed) if sequence in share.titles else ""
+    for sequence in sorted({*coming.new, *coming.carry}):
+        entry, owed = coming.log[sequence], sequence in coming.carry
+        outlook = _kept(person, coming, entry, newest) or (coming.owed if owed else coming.fresh)
+        short = _short(person, sequence, owed=owed) if sequence in coming.share.titles else ""
         source = owed_from(person, sequence) if owed else Source("new")
-        found.append(Waiting(entry, series.cadence, topic_of(person.mapping, entry), source, outlook, short))
+        found.append(_waiting(person, coming.cadence, entry, source, outlook, short))
     return found
 
 
-def _kept(
-    person: Person, series: Ahead, entry: Entry, *, had: Collection[int], newest: Mapping[int, int]
-) -> Outlook | None:
+def _kept(person: Person, coming: Ahead, entry: Entry, newest: Mapping[int, int]) -> Outlook | None:
     """What keeps an entry from any mail."""
-    if entry.item_id not in series.published:
+    if entry.item_id not in coming.published:
         return Outlook("withdrawn")
-    if entry.sequence in had:
+    if entry.sequence in coming.had:
         return Outlook("had")
     if newest.get(entry.item_id, 0) > entry.sequence:
         return Outlook("replaced")
     if person.suppressed:
         return Outlook("suppressed")
-    if entry.sequence in series.held:
-        return Outlook("held", why=series.held[entry.sequence])
+    if entry.sequence in coming.held:
+        return Outlook("held", why=coming.held[entry.sequence])
     return Outlook("pause") if person.paused else None
 
 
-def _in_edition(series: Ahead, entry: Entry, *, owed: bool) -> Outlook | None:
-    """Their part in the open edition of the series, in which they are not planned yet."""
-    edition = series.edition
-    if edition is None or not (entry.sequence in series.contents or (owed and entry.sequence <= edition.last)):
-        return None
+def in_open(edition: Edition, due: datetime) -> Outlook:
+    """Of what is in an open edition in which they are not planned yet."""
     if edition.state == editions.REVIEW:
         return Outlook("review", edition=edition.id, why=edition.reason)
-    if edition.state != editions.FROZEN or edition.cancelling:
-        return None
     if edition.paused_at:
-        return Outlook("stopped", due=series.edition_due, edition=edition.id, why=edition.paused_why)
-    return Outlook("planned", due=series.edition_due, edition=edition.id)
-
-
-def _with_the_next(series: Ahead, *, owed: bool) -> Outlook:
-    if not series.offered:
-        return Outlook("not offered")
-    if series.wanting and not owed:
-        return Outlook("few", due=series.next.due, why=str(series.wanting))
-    return series.next
+        return Outlook("stopped", due=due, edition=edition.id, why=edition.paused_why)
+    return Outlook("planned", due=due, edition=edition.id)
 
 
 def titles_beyond(waiting: Iterable[Waiting], order: Iterable[int], most: int) -> list[Waiting]:

@@ -1,6 +1,7 @@
-"""A small world for tests of editions and deliveries: one weekly digest, named readers, items by slug.
+"""A small world for tests of editions and deliveries: one digest, named readers, items by slug.
 
-Everything goes through the services, as the faces use them. `lists` tells what each reader's row holds.
+Everything goes through the services, as the faces use them. `lists` tells what each reader's row holds. The digest is
+weekly, unless a test names the cadences that it is offered; `cadence` says of which series a method speaks.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from digest.drafts import Draft
 from digest.editions import Edition, Run
 from digest.keys import Keyring
 from digest.tables import State
-from subscribers import members, preferences
+from subscribers import members, offers, preferences
 from subscribers.audience import Audience
 from tests.conftest import NOW
 
@@ -73,7 +74,7 @@ class Scripted(Sequential):
 class Stage:
     """The digest `weekly` with its readers and items; `now` moves only when a test moves it."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, cadences: Sequence[str] = ("weekly",)) -> None:
         self.db = db
         self.now = NOW
         self.people = Meddling()
@@ -88,15 +89,14 @@ class Stage:
                 zone=ZONE,
                 from_name="Path to Public Safety",
                 from_address="digest@example.org",
+                cadences=cadences,
             )
 
     # --- content
 
-    def publish(self, slug: str, *topics: str) -> None:
-        """A new item, published now."""
-        draft = Draft(
-            slug=slug, kind="fact sheet", title=f"Fact sheet {slug}", topics=topics, published_on="2026-09-01"
-        )
+    def publish(self, slug: str, *topics: str, day: str = "2026-09-01") -> None:
+        """A new item, published now; a day without its year makes it no news yet."""
+        draft = Draft(slug=slug, kind="fact sheet", title=f"Fact sheet {slug}", topics=topics, published_on=day)
         with self.db.transaction() as conn:
             items.put(conn, draft, now=self.now, zone=ZONE)
 
@@ -108,6 +108,16 @@ class Stage:
         with self.db.transaction() as conn:
             items.revise(conn, slug, now=self.now, tell="It says more now.", **changes)
 
+    def complete(self, slug: str) -> None:
+        """Gives an item's day its year."""
+        with self.db.transaction() as conn:
+            items.revise(conn, slug, now=self.now, published_on="2026-06-04")
+
+    def move(self, slug: str, *topics: str) -> None:
+        """Other topics for an item, of which nobody is told."""
+        with self.db.transaction() as conn:
+            items.revise(conn, slug, now=self.now, topics=topics)
+
     def withdraw(self, slug: str) -> list[int]:
         """Withdraws an item; the editions that ask."""
         with self.db.transaction() as conn:
@@ -118,15 +128,21 @@ class Stage:
         with self.db.transaction() as conn:
             review.publish_item(conn, slug, now=self.now, zone=ZONE)
 
-    def hold(self, slug: str) -> list[int]:
-        """Holds an item back from the weekly series."""
+    def hold(self, slug: str, cadence: str = "weekly") -> list[int]:
+        """Holds an item back from a series."""
         with self.db.transaction() as conn:
-            return review.hold_back(conn, slug, self.digest.id, "weekly")
+            return review.hold_back(conn, slug, self.digest.id, cadence)
 
-    def release(self, slug: str) -> None:
+    def release(self, slug: str, cadence: str = "weekly") -> None:
         """Lets it go."""
         with self.db.transaction() as conn:
-            review.release(conn, slug, self.digest.id, "weekly", now=self.now)
+            review.release(conn, slug, self.digest.id, cadence, now=self.now)
+
+    def set(self, **changes: str) -> None:
+        """Settings of the digest; `instant__daily_cap` is that of a series, `cadences` what is offered."""
+        with self.db.transaction() as conn:
+            named = {key.replace("__", "."): value for key, value in changes.items()}
+            offers.set(conn, "weekly", named, now=self.now)
 
     # --- people
 
@@ -141,7 +157,7 @@ class Stage:
                 f"{name}@{domain}",
                 digest_id=self.digest.id,
                 now=self.now,
-                mapping=preferences.parse(topics, ("weekly",)),
+                mapping=preferences.parse(topics, preferences.CADENCES),
                 hour=hour,
                 zone=zone,
             )
@@ -152,7 +168,9 @@ class Stage:
     def choose(self, name: str, topics: str) -> None:
         """Other topics."""
         with self.db.transaction() as conn:
-            members.change(conn, self.digest.id, self.ids[name], mapping=preferences.parse(topics, ("weekly",)))
+            members.change(
+                conn, self.digest.id, self.ids[name], mapping=preferences.parse(topics, preferences.CADENCES)
+            )
 
     def pause(self, name: str) -> None:
         """No mail until they wake."""
@@ -164,6 +182,11 @@ class Stage:
         with self.db.transaction() as conn:
             members.wake(conn, self.digest.id, self.ids[name], drop=drop)
 
+    def rejoin(self, name: str) -> None:
+        """Who had left is back."""
+        with self.db.transaction() as conn:
+            members.join(conn, self.digest.id, self.ids[name], now=self.now)
+
     def leave(self, name: str) -> None:
         """The end of a subscription."""
         with self.db.transaction() as conn:
@@ -171,11 +194,11 @@ class Stage:
 
     # --- editions
 
-    def freeze(self, *, by_hand: bool = True, owed: bool = False, ask: str = "") -> Edition:
+    def freeze(self, cadence: str = "weekly", *, by_hand: bool = True, owed: bool = False, ask: str = "") -> Edition:
         """An edition of what waits, frozen (or skipped, or in review)."""
         with self.db.transaction() as conn:
-            series = publications.one_series(conn, self.digest.id, "weekly")
-            carries = self.people.owed(conn, self.digest.id, "weekly", now=self.now)
+            series = publications.one_series(conn, self.digest.id, cadence)
+            carries = self.people.owed(conn, self.digest.id, cadence, now=self.now)
             run = Run(now=self.now, starts_at=self.now, by_hand=by_hand, owed=owed, carries=carries, ask=ask)
             return editions.compile(conn, SETTINGS, self.digest, series, run)
 
@@ -183,9 +206,9 @@ class Stage:
         """Plans it to the end."""
         return planning.plan(self.db, edition.id, self.people, now=self.now, owner="test")
 
-    def cycle(self) -> Edition:
+    def cycle(self, cadence: str = "weekly") -> Edition:
         """Freezes and plans."""
-        edition = self.freeze()
+        edition = self.freeze(cadence)
         self.plan(edition)
         return self.find(edition)
 
@@ -212,9 +235,9 @@ class Stage:
         self.close(edition)
         return self.find(edition)
 
-    def send(self) -> Edition:
+    def send(self, cadence: str = "weekly") -> Edition:
         """A whole edition, by hand."""
-        return self.see_through(self.cycle())
+        return self.see_through(self.cycle(cadence))
 
     def cancel(self, edition: Edition, *, drop: bool = False) -> Edition:
         """Cancels the rest."""
@@ -243,10 +266,10 @@ class Stage:
         with self.db.reading() as conn:
             return editions.find(conn, edition.id)
 
-    def mark(self) -> int:
-        """The mark of the weekly series."""
+    def mark(self, cadence: str = "weekly") -> int:
+        """The mark of a series."""
         with self.db.reading() as conn:
-            return publications.one_series(conn, self.digest.id, "weekly").mark
+            return publications.one_series(conn, self.digest.id, cadence).mark
 
     def rows(self, edition: Edition) -> dict[str, tuple[str, str | None]]:
         """Reader -> state and code."""
@@ -277,13 +300,13 @@ class Stage:
                     mine.append(row.slug + marks[row.what])
         return found
 
-    def carries(self) -> Mapping[str, tuple[int, ...]]:
-        """Reader -> what is owed at the weekly cadence, for those to whom anything is."""
+    def carries(self, cadence: str = "weekly") -> Mapping[str, tuple[int, ...]]:
+        """Reader -> what is owed at a cadence, for those to whom anything is."""
         found = {}
         with self.db.reading() as conn:
             for name, number in self.ids.items():
                 row = preferences.find(conn, self.digest.id, number)
-                owed = preferences.carries_of(conn, row)["weekly"] if row is not None else ()
+                owed = preferences.carries_of(conn, row)[cadence] if row is not None else ()
                 if owed:
                     found[name] = owed
         return found

@@ -64,7 +64,7 @@ def test_what_is_new_goes_with_the_next_edition_at_their_hour(stage: Stage) -> N
     assert (one.slug, one.title, one.what, one.cadence, one.topic) == ("x", "Fact sheet x", "new", "weekly", "hiring")
     assert (one.source, one.source_edition, one.outcome, one.edition) == ("new", None, "next", None)
     assert one.due == datetime(2026, 9, 15, 7, 0, tzinfo=UTC)  # Monday 7:00 in New York is after their nine o'clock
-    assert one.origin == "new, weekly by hiring; new since the last weekly edition"
+    assert one.origin == "new since the last weekly edition; weekly, as they chose for hiring"
     assert one.explained == "goes with the next weekly edition, Tuesday, September 15, 9:00 a.m. their time"
     assert only(stage).topic in ("crime", "hiring")
 
@@ -97,7 +97,7 @@ def test_fewer_than_the_fewest_may_wait_and_what_is_owed_does_not(stage: Stage) 
     choose(stage, "ann", rest="weekly", hiring="weekly")
     stage.publish("y", "hiring")
     assert [(one.slug, one.outcome, one.why) for one in waits(stage)] == [("x", "next", ""), ("y", "few", "3")]
-    assert waits(stage)[1].explained.startswith("fewer than the 3 that the digest needs: may wait")
+    assert waits(stage)[1].explained.endswith("a.m. their time: it needs at least 3 items")
 
 
 def test_alerts_say_when_they_have_gathered(stage: Stage) -> None:
@@ -108,7 +108,7 @@ def test_alerts_say_when_they_have_gathered(stage: Stage) -> None:
     one = only(stage)
     assert (one.cadence, one.topic, one.outcome) == ("instant", "hiring", "alert")
     assert one.due == stage.now + timedelta(minutes=7)
-    assert one.origin == "new, at once by hiring; new since the last alert"
+    assert one.origin == "new since the last alert; at once, as they chose for hiring"
     when = "Monday, September 7, 10:10 a.m. their time"
     assert one.explained == f"goes as an alert, ten minutes after the first that waits: {when}"
 
@@ -146,7 +146,7 @@ def test_a_change_of_choices_carries_over(stage: Stage) -> None:
     stage.choose("ann", "hiring=weekly")
     one = only(stage)
     assert (one.source, one.outcome, one.due) == ("choices", "next", MONDAY)
-    assert "carried over from before a change of choices" in one.origin
+    assert "owed from before they changed their choices" in one.origin
 
 
 def test_a_mail_that_failed_is_owed_first_until_it_closes_and_then_by_name(stage: Stage) -> None:
@@ -232,7 +232,7 @@ def test_an_edition_in_review_says_what_it_waits_for(stage: Stage) -> None:
     stage.publish("x", "hiring")
     edition = stage.freeze(ask="The run came late.")
     assert (only(stage).outcome, only(stage).edition) == ("review", edition.id)
-    assert only(stage).explained == f"in review, in edition {edition.id}: The run came late"
+    assert only(stage).explained == f"in edition {edition.id}, which waits for approval: The run came late"
 
 
 def test_a_hand_over_at_this_moment_and_one_that_nobody_knows_of(stage: Stage) -> None:
