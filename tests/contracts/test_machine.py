@@ -79,8 +79,17 @@ STAFF = st.one_of(
     acts("approve", which),
     acts("undo", which),
 )
-MEANWHILE = st.one_of(st.just(()), st.just(()), READERS, CONTENT, acts("cancel", which, st.booleans()))
-WORK = acts("work", which, answers, MEANWHILE, st.integers(0, 1))
+BETWEEN = {
+    "nothing": st.just(()),
+    "choose": acts("choose", which, choices),
+    "readers": READERS,
+    "content": CONTENT,
+    "cancel": acts("cancel", which, st.booleans()),
+}
+MEANWHILE = st.sampled_from(["nothing", "choose", "choose", "readers", "content", "cancel"]).flatmap(
+    BETWEEN.__getitem__
+)
+WORK = acts("work", which, answers, MEANWHILE, st.sampled_from([0, 1, 1]))
 RUNS = st.one_of(
     acts("freeze", series, st.just(value=True), st.just("")),
     acts("freeze", series, st.booleans(), st.sampled_from(["", "It came late."])),

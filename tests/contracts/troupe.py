@@ -147,15 +147,22 @@ class Troupe(Runs):
         self._send_all()
 
     def _send_all(self) -> None:
-        self.scene(("late", 25))
+        """A day and more goes by: what is under way goes on, each hour's mail goes, and what is done is closed."""
         for _ in range(2):  # what had changed is proposed anew, and approved then
-            for number in reversed(range(len(self.under_way(editions.REVIEW)))):
-                self.scene(("approve", number))
-        for number in range(len(self.under_way(editions.FROZEN, editions.SENDING))):
-            self.scene(("go_on", number, True))
-        for act in (("close", 0), ("plan", 0, (), 0), ("deliver", 0, (), ()), ("late", 13), ("close", 0)):
-            for number in reversed(range(len(self.under_way(editions.FROZEN, editions.SENDING)))):
-                self.scene((act[0], number, *act[2:]) if act[0] != "late" else act)
+            self._of_each("approve")
+        self._of_each("go_on", True)
+        self._of_each("close")
+        self._of_each("plan", (), 0)
+        for _ in range(5):
+            self._of_each("deliver", (), ())
+            self.scene(("late", 6))
+        self._of_each("close")
+
+    def _of_each(self, name: str, *given: object) -> None:
+        """The same act on every edition that is under way."""
+        states = (editions.REVIEW,) if name == "approve" else (editions.FROZEN, editions.SENDING)
+        for number in reversed(range(len(self.under_way(*states)))):
+            self.scene((name, number, *given))
 
     def judge(self) -> None:
         """Compares what each reader has with what the oracle says they should."""
