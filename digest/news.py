@@ -87,6 +87,26 @@ def first_news(conn: Connection, item_ids: Collection[int]) -> dict[int, datetim
     return {entry.item_id: entry.at for entry in found}
 
 
+def coming_again(conn: Connection) -> dict[int, int]:
+    """For entries of items that came back: the sequence from which on a reader counts as having the item.
+
+    Only entries that tell no update can be left out; what counts is the last told revision before them.
+    """
+    log = publication_log
+    back = sa.select(log.c.item_id).where(log.c.what == "again")
+    rows = conn.execute(
+        sa.select(log.c.sequence, log.c.item_id, log.c.what).where(log.c.item_id.in_(back)).order_by(log.c.sequence)
+    )
+    told: dict[int, int] = {}
+    updates: dict[int, int] = {}
+    for row in rows:
+        if row.what == "update":
+            updates[row.item_id] = row.sequence
+        else:
+            told[row.sequence] = updates.get(row.item_id, 0)
+    return told
+
+
 def _read(conn: Connection, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
     rows = conn.execute(sa.select(publication_log).where(*conditions).order_by(publication_log.c.sequence))
     return [Entry(r.sequence, r.item_id, r.revision, r.what, tuple(r.topics), r.note, r.at) for r in rows]

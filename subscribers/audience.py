@@ -52,7 +52,7 @@ class Audience:
     def read(self, conn: Connection, edition: Edition, low: int, high: int) -> Sequence[Any]:
         """Eligible readers without a row in the edition, by id, as tuples in the order of `allotment.Reader`."""
         carry = subscriptions.c[f"carry_{edition.cadence}"]
-        return conn.execute(
+        rows = conn.execute(
             _eligible(conn, edition)
             .where(subscriptions.c.subscriber_id >= low, subscriptions.c.subscriber_id < high)
             .with_only_columns(
@@ -66,7 +66,8 @@ class Audience:
                 sa.case((carry.is_(None), 0), else_=subscriptions.c.titles_upto),
             )
             .order_by(subscriptions.c.subscriber_id)
-        ).all()
+        )
+        return db.tuples(rows)
 
     def addressees(
         self, conn: Connection, edition: Edition, segment: Segment, low: int, high: int
@@ -91,7 +92,7 @@ class Audience:
     ) -> set[int]:
         """Those of the ids whose revision is still as read; what stays owed replaces the carry of those in `keeps`."""
         values = {"digest": edition.digest_id, "ids": _listed(conn, revs)}
-        rows = conn.execute(_REVISIONS if conn.dialect.name == "sqlite" else _REVISIONS_LOCKED, values).all()
+        rows = db.tuples(conn.execute(_REVISIONS if conn.dialect.name == "sqlite" else _REVISIONS_LOCKED, values))
         same = {reader for reader, rev in rows if revs[reader] == rev}
         for reader in sorted(same & keeps.keys()):
             conn.execute(

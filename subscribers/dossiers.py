@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from digest import editions, items, news, publications, tables
-from digest.delivery import alerts, allotment, variants
+from digest.delivery import alerts, variants
 from digest.items import Item
 from digest.news import Entry
 from digest.publications import Digest, Series
@@ -104,7 +104,7 @@ def _read(conn: Connection, row: sa.Row[Any], now: datetime) -> Dossier:
         log=log,
         items=by_id,
         published=frozenset(number for number, item in by_id.items() if item.state == "published"),
-        again=allotment.coming_again(conn),
+        again=news.coming_again(conn),
         held=held,
         now=now,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, islice
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from digest import editions, items, publications, tables
+from digest import editions, items, news, publications, tables
 from digest.bench import processes
 from digest.config import DatabaseSection, Engine, PaceSection, Settings, Site, TransportSection
 from digest.db import Database
@@ -34,6 +34,7 @@ NOW = datetime(2026, 9, 7, 11, 0, tzinfo=UTC)
 ZONE = "America/New_York"
 URL = "https://news.example.org"
 LANGUAGES = ("en", "es")
+OLDER = 8  # items that went out before; who is owed some is owed two or three of them
 KEYS = Keyring({1: bytes(range(32))}, bytes(range(32, 64)))
 CHUNK = 20_000  # readers written in one transaction
 
@@ -50,11 +51,12 @@ class Shape:
     chosen: int
     text: int  # characters of an item's text
     by_hand: bool  # due at once for all, and planned already
+    owing: float = 0  # percent of the readers who are owed older items
 
 
-# Readers as a digest has them: many hours, some hundred bodies. Then an edition that is due at once for all, whose
+# Readers as a digest has them: many hours, a thousand bodies. Then an edition that is due at once for all, whose
 # mails are of one size: what is measured is the delivering.
-SPREAD = Shape(sets=50, hours=24, topics=8, chosen=4, text=90, by_hand=False)
+SPREAD = Shape(sets=500, hours=24, topics=12, chosen=5, text=90, by_hand=False)
 TOGETHER = Shape(sets=10, hours=24, topics=8, chosen=4, text=3_650, by_hand=True)
 
 
@@ -84,10 +86,11 @@ def fill(folder: Path, shape: Shape, n: int) -> int:
     database = Database(database_url(folder))
     try:
         with database.transaction() as conn:
-            digest_id = _publication(conn, shape)
+            digest_id = _publication(conn)
+            owed = _older(conn, digest_id, shape)
         for start in range(0, n, CHUNK):
             with database.transaction() as conn:
-                _people(conn, digest_id, shape, range(start, min(n, start + CHUNK)))
+                _people(conn, digest_id, shape, owed, range(start, min(n, start + CHUNK)))
         with database.transaction() as conn:
             edition_id = _edition(conn, digest_id, shape)
         if shape.by_hand and not _plan(database, edition_id):
@@ -97,7 +100,7 @@ def fill(folder: Path, shape: Shape, n: int) -> int:
         database.close()
 
 
-def _publication(conn: sa.Connection, shape: Shape) -> int:
+def _publication(conn: sa.Connection) -> int:
     tables.metadata.create_all(conn)
     conn.execute(sa.insert(tables.news_counter).values(id=1, value=0))
     digest = publications.create(
@@ -113,6 +116,19 @@ def _publication(conn: sa.Connection, shape: Shape) -> int:
     return digest.id
 
 
+def _older(conn: sa.Connection, digest_id: int, shape: Shape) -> list[int | None]:
+    """Lists of older items, which the last edition brought to those who are not owed them; none when nobody is."""
+    if not shape.owing:
+        return []
+    for number in range(OLDER):
+        items.put(conn, _draft(number, shape, "older"), now=NOW - timedelta(hours=1), zone=ZONE)
+    latest = news.counter(conn)
+    s = tables.series
+    conn.execute(sa.update(s).where(s.c.digest_id == digest_id, s.c.cadence == "weekly").values(mark=latest))
+    lists = [*combinations(range(1, OLDER + 1), 2), *combinations(range(1, OLDER + 1), 3)]
+    return [preferences.intern_carry(conn, sequences) for sequences in lists]
+
+
 def _edition(conn: sa.Connection, digest_id: int, shape: Shape) -> int:
     digest = publications.by_id(conn, digest_id)
     for number in range(shape.topics):
@@ -122,10 +138,10 @@ def _edition(conn: sa.Connection, digest_id: int, shape: Shape) -> int:
     return editions.compile(conn, settings(TransportSection()), digest, series, run).id
 
 
-def _draft(number: int, shape: Shape) -> Draft:
+def _draft(number: int, shape: Shape, name: str = "item") -> Draft:
     sentence = _SENTENCE.format(number=number)
     text = (sentence * (shape.text // len(sentence) + 1))[: shape.text].strip()
-    return Draft(slug=f"item-{number}", kind="backgrounder", title=f"Item number {number}", excerpt=text,
+    return Draft(slug=f"{name}-{number}", kind="backgrounder", title=f"{name.title()} number {number}", excerpt=text,
                  topics=(f"topic-{number}",), published_on=f"2026-09-0{number % 6 + 1}")  # fmt: skip
 
 
@@ -140,7 +156,8 @@ def choices(shape: Shape) -> Iterator[dict[str, str]]:
         yield {"*": "off"} | {f"topic-{number}": "weekly" for number in wanted}
 
 
-def _people(conn: sa.Connection, digest_id: int, shape: Shape, numbers: range) -> None:
+def _people(conn: sa.Connection, digest_id: int, shape: Shape, owed: Sequence[int | None], numbers: range) -> None:
+    every = round(100 / shape.owing) if owed else 0  # who is owed something is spread evenly
     sets = [preferences.intern_set(conn, mapping) for mapping in choices(shape)]
     slots = [preferences.intern_slot(conn, hour, ZONE) for hour in range(shape.hours)]
     people, subscribed = [], []
@@ -167,6 +184,7 @@ def _people(conn: sa.Connection, digest_id: int, shape: Shape, numbers: range) -
                 "since": 0,
                 "rev": 0,
                 "joined_at": NOW,
+                "carry_weekly": owed[k // every % len(owed)] if owed and k % every == 0 else None,
             }
         )
     conn.execute(sa.insert(subscribers), people)

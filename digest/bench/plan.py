@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -50,11 +51,11 @@ class Hashing(Sequential):
 _ACCEPTED = Receipt(Answer.ACCEPTED)
 
 
-def plan(n: int) -> Measured:
-    """Plans an edition for `n` readers and delivers it to nobody."""
+def plan(n: int, *, owing: float = 0) -> Measured:
+    """Plans an edition for `n` readers, `owing` percent of whom are owed older items, and delivers it to nobody."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        edition_id = made_up.make(folder, made_up.SPREAD, n)
+        edition_id = made_up.make(folder, replace(made_up.SPREAD, owing=owing), n)
         database = Database(made_up.database_url(folder))
         try:
             return _measure(database, edition_id, n)
@@ -67,6 +68,7 @@ def _measure(database: Database, edition_id: int, n: int) -> Measured:
     sender = Sender(database, carrier, people, clock=lambda: clock[0], owner=owners.me(), key=bytes(32))
     waits: list[float] = []
     _warm_up(database, edition_id)
+    before = _size(database)
     with _neighbor(database, waits):
         with timed() as planned:
             planning.plan(database, edition_id, people, now=clock[0], owner=owners.me())
@@ -77,15 +79,20 @@ def _measure(database: Database, edition_id: int, n: int) -> Measured:
                 sender.deliver(edition_id)
             closing.close(database, edition_id, people, now=clock[0])
     mails = _accepted(database, edition_id, n, carrier.mails)
+    rows, variants, written = _ledger(database, edition_id)
     figures = Timer(planned.wall + sent.wall, planned.cpu + sent.cpu).of(n)
     figures["rate"] = round(mails / sent.wall, 1)
     return Measured(
         **figures,
         parts={
             "plan_cpu_s": round(planned.cpu, 2),
+            "plan_wall_s": round(planned.wall, 2),
+            "variants": variants,
             "plan_peak_mb": after_plan,
             "deliver_cpu_us": each(sent.cpu, mails),
             "mails": mails,
+            "ledger_rows": rows,
+            "ledger_bytes_each": round((_size(database) - before - written) / n, 1),
             "writer_wait_p99_ms": _percentile(waits, 0.99),
             "writer_wait_max_ms": _percentile(waits, 1.0),
             "writer_turns": len(waits),
@@ -110,6 +117,24 @@ def _accepted(database: Database, edition_id: int, n: int, mails: int) -> int:
             f"The edition of the benchmark is {edition.shown_state} with {totals}, and {mails} mails went out."
         )
     return mails
+
+
+def _size(database: Database) -> int:
+    """Bytes of the database, whether they are in its file by now or in its log."""
+    with database.reading() as conn:
+        pages = conn.exec_driver_sql("PRAGMA page_count").scalar_one()
+        return int(pages * conn.exec_driver_sql("PRAGMA page_size").scalar_one())
+
+
+def _ledger(database: Database, edition_id: int) -> tuple[int, int, int]:
+    """Rows of the ledger, how many variants there are, and the bytes of these: they are not the ledger's."""
+    d, b, v = tables.deliveries, tables.batches, tables.variants
+    sizes = sum((sa.func.length(sa.cast(column, sa.LargeBinary)) for column in (v.c.subject, v.c.html, v.c.text)), 0)
+    with database.reading() as conn:
+        rows = [conn.scalar(sa.select(sa.func.count()).select_from(t).where(t.c.edition_id == edition_id)) or 0
+                for t in (d, b)]  # fmt: skip
+        held = conn.execute(sa.select(sa.func.count(), sa.func.sum(sizes)).where(v.c.edition_id == edition_id)).one()
+    return sum(rows), held[0], held[1] or 0
 
 
 def _alone(database: Database, people: Audience, sender: Sender, edition_id: int) -> dict[str, Any]:

@@ -24,12 +24,18 @@ def register(app: typer.Typer) -> None:
 
 
 @bench_app.command("plan")
-def plan(n: Many = 100_000, as_json: desk.AsJson = False) -> None:
+def plan(
+    n: Many = 100_000,
+    owing: Annotated[
+        float, typer.Option("--carries", min=0, max=100, metavar="PERCENT", help="How many are owed older items.")
+    ] = 0,
+    as_json: desk.AsJson = False,
+) -> None:
     """Plan an edition for N made-up people and deliver it to nobody; the home is left alone."""
     from digest.bench import measuring
     from digest.bench.plan import plan
 
-    measured = plan(n)
+    measured = plan(n, owing=owing)
     desk.answer(measured, *measuring.lines(measured, "subscribers"), as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""The compiled mails of the variants that are being sent, a few kept at hand.
+"""The compiled mails of the variants that are being sent, as many kept at hand as fit into a bounded memory.
 
 Promises: a variant is read and compiled once while it is needed; the same bytes come out whenever it is made again.
 Refuses nothing.
@@ -15,7 +15,7 @@ from digest.db import Database
 from digest.delivery import message
 from digest.editions import Edition
 
-KEPT = 256
+KEPT = 48 * 1024 * 1024  # bytes; readers of one hour may share a thousand small variants, or a few large ones
 
 
 class Mails:
@@ -24,14 +24,16 @@ class Mails:
     def __init__(self, db: Database, key: bytes) -> None:
         self._db, self._key = db, key
         self._kept: OrderedDict[tuple[int, int], message.Compiled] = OrderedDict()
+        self._size = 0
 
     def get(self, edition: Edition, n: int) -> message.Compiled:
         """The compiled variant `n` of a frozen edition."""
         key = (edition.id, n)
         if key not in self._kept:
-            self._kept[key] = self._compile(edition, n)
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            self._kept[key] = made = self._compile(edition, n)
+            self._size += made.size
+            while self._size > KEPT and len(self._kept) > 1:
+                self._size -= self._kept.popitem(last=False)[1].size
         self._kept.move_to_end(key)
         return self._kept[key]
 

@@ -66,6 +66,11 @@ class Compiled:
     domain: str
     seed: blake2b  # keyed, fed with the uid
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, the texts for providers included (one for each character)."""
+        return sum(map(len, self.template)) + len(self.sheet.text) + len(self.sheet.html)
+
     def message_id(self, recipient: Recipient) -> str:
         """The Message-ID with its brackets: always the same for this edition and subscriber."""
         return f"<{self._name(recipient.subscriber_id)}@{self.domain}>"

@@ -45,6 +45,7 @@ class Bodies:
         limit = timedelta(days=self._shell.age_limit)
         self.stale_before = (edition.starts_at or edition.created_at) - limit if limit else None
         self._presses: dict[str, render.Press] = {}
+        self.reserved: dict[int, Body] = {}  # numbered, and not stored yet
         self._log: dict[int, Entry] = {}
         self._items: dict[int, Item] = {}
         self._revisions = {story.sequence: story.item for story in archive.stories(conn, edition.id)}
@@ -75,8 +76,10 @@ class Bodies:
 
     def number(self, conn: Connection, sequences: Collection[int], language: str, titles: Collection[int] = ()) -> int:
         """The variant that holds just these entries in this language; made and stored when there is none."""
-        body = self.body(sequences, language, titles)
-        return self.remember(body, self.store(conn, body))
+        n = self.reserve(self.body(sequences, language, titles))
+        self.store(conn)
+        self.reserved.clear()
+        return n
 
     def body(self, sequences: Collection[int], language: str, titles: Collection[int] = ()) -> Body:
         """The same, compiled without the database: it takes long enough to keep other writers waiting."""
@@ -88,23 +91,27 @@ class Bodies:
         rendered = self.press(language, order).variant(order, most=min(self._shell.most, whole))
         return Body(language, order, short, rendered)
 
-    def store(self, conn: Connection, body: Body) -> int:
-        """The number of a body, stored when it is new; to be remembered when that is committed."""
+    def reserve(self, body: Body) -> int:
+        """The number of a body; a new one is among the `reserved` then, to be stored before a row names it."""
         key = (_written(body.entries, body.titles), body.language)
-        if key in self._found or body.rendered is None:
-            return self._found[key]
-        n = len(self._found) + 1
-        insert(conn, self.edition.id, n, body.language, body.rendered, key[0])
-        conn.execute(
-            sa.insert(variant_entries),
-            [{"edition_id": self.edition.id, "variant_n": n, "sequence": sequence} for sequence in body.entries],
-        )
-        return n
+        if key not in self._found:
+            self._found[key] = len(self._found) + 1
+            self.reserved[self._found[key]] = body
+        return self._found[key]
 
-    def remember(self, body: Body, n: int) -> int:
-        """From now on this body has this number."""
-        self._found[_written(body.entries, body.titles), body.language] = n
-        return n
+    def store(self, conn: Connection) -> None:
+        """Writes the variants that are reserved; they are to be cleared when that is committed."""
+        for n, body in self.reserved.items():
+            if body.rendered is not None:
+                written = _written(body.entries, body.titles)
+                insert(conn, self.edition.id, n, body.language, body.rendered, written)
+        entries = [
+            {"edition_id": self.edition.id, "variant_n": n, "sequence": sequence}
+            for n, body in self.reserved.items()
+            for sequence in body.entries
+        ]
+        if entries:
+            conn.execute(sa.insert(variant_entries), entries)
 
     def press(self, language: str, sequences: Iterable[int]) -> render.Press:
         """The press of one language, with these entries ready."""
