@@ -14,8 +14,9 @@ from sqlalchemy.exc import OperationalError
 from digest import tables
 from digest.config import PaceSection
 from digest.db import Database
-from digest.delivery import progress
+from digest.delivery import mails, progress
 from digest.delivery import sender as senders
+from digest.delivery.mails import Mails
 from digest.delivery.message import Recipient
 from digest.delivery.pace import Pace
 from digest.delivery.progress import Progress
@@ -449,3 +450,23 @@ def test_what_is_known_is_kept_until_the_database_can_be_written_again(
     assert stage.now - began > timedelta(seconds=10)  # it asks less and less often
     assert states(stage, edition) == ["accepted"] * 3
     assert len(stage.transport.handed) == 3
+
+
+def test_mails_are_kept_as_long_as_they_fit_and_come_out_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.join("ann", "a=weekly")
+    stage.join("bob", "b=weekly")
+    stage.publish("x", "a")
+    stage.publish("y", "b")
+    edition = stage.cycle()
+    kept = Mails(stage.db, bytes(32))
+    first, second = kept.get(edition, 1), kept.get(edition, 2)
+    assert kept.get(edition, 1) is first
+    monkeypatch.setattr(mails, "KEPT", first.size + second.size - 1)
+    tight = Mails(stage.db, bytes(32))
+    one = tight.get(edition, 1)
+    assert tight.get(edition, 1) is one
+    tight.get(edition, 2)
+    assert tight.get(edition, 1) is not one
+    assert tight.get(edition, 1).template == one.template
