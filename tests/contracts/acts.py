@@ -117,11 +117,18 @@ class Acts:
             self.stage.republish(slug)
             self._learn(slug, "again")
 
-    def hold(self, which: int, series: int) -> None:
-        """Holds an item back from a series, as long as it may be."""
-        for slug in self._slugs(which, "published"):
+    def hold(self, which: int) -> None:
+        """Holds an item back from a series that has it before it, as long as that may be."""
+        states = self._items()
+        ahead = {
+            (entry.item, cadence)
+            for cadence in self.oracle.offered
+            for entry in self.oracle.log.values()
+            if entry.sequence > self.stage.mark(cadence) and states[entry.item] == "published"
+        }
+        for slug, cadence in chosen(sorted(ahead), which):
             with contextlib.suppress(Refused):
-                self.stage.hold(slug, one(self.oracle.offered, series))
+                self.stage.hold(slug, cadence)
 
     def release(self, which: int) -> None:
         """Lets an item go that is held back."""

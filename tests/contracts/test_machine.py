@@ -64,7 +64,8 @@ CONTENT = st.one_of(
     acts("move", which, topics),
     acts("withdraw", which),
     acts("republish", which),
-    acts("hold", which, series),
+    acts("hold", which),
+    acts("hold", which),
     acts("release", which),
 )
 STAFF = st.one_of(
@@ -103,7 +104,7 @@ ENDS = st.one_of(
 )
 
 KINDS = {"readers": READERS, "content": CONTENT, "news": NEWS, "staff": STAFF, "runs": RUNS, "work": WORK, "ends": ENDS}
-OFTEN = ["work"] * 8 + ["news"] * 3 + ["runs"] * 4 + ["readers"] * 3 + ["content"] * 2 + ["staff"] * 2 + ["ends"] * 3
+OFTEN = ["work"] * 8 + ["news"] * 3 + ["runs"] * 4 + ["readers"] * 3 + ["content"] * 3 + ["staff"] * 2 + ["ends"] * 3
 
 
 class Machine(RuleBasedStateMachine):
