@@ -15,13 +15,24 @@ from digest.delivery.transports.base import Answer
 from digest.errors import Refused
 from tests.stage import Stage
 
+DAILY, WEEKLY = "a=daily;b=daily", "a=weekly;b=weekly"
+
 
 @pytest.fixture
 def stage(either_db: Database) -> Stage:
     """Two readers of everything about a and b."""
     stage = Stage(either_db)
-    stage.join("ann", "a=weekly;b=weekly")
-    stage.join("bob", "a=weekly;b=weekly")
+    stage.join("ann", WEEKLY)
+    stage.join("bob", WEEKLY)
+    return stage
+
+
+@pytest.fixture
+def both(either_db: Database) -> Stage:
+    """A digest that comes daily and weekly, with two weekly readers."""
+    stage = Stage(either_db, ("daily", "weekly"))
+    stage.join("ann", WEEKLY)
+    stage.join("bob", WEEKLY)
     return stage
 
 
@@ -51,6 +62,27 @@ def test_a_change_between_reading_and_writing_waits_for_the_next_pass(stage: Sta
     stage.see_through(edition)
     with pytest.raises(Refused, match="Nothing is new"):
         stage.freeze()
+
+
+def test_a_move_to_daily_between_reading_and_writing_brings_nothing_twice(both: Stage) -> None:
+    both.publish("x", "a")
+    edition = both.freeze()
+    both.people.after_read.append(lambda: both.choose("ann", DAILY))
+    assert both.plan(edition)
+    both.see_through(edition)
+    assert both.lists(edition) == {"bob": ["x"]}
+    assert both.lists(both.send("daily")) == {"ann": ["x"]}
+
+
+def test_a_move_to_daily_between_the_row_and_the_mark_brings_nothing_twice(both: Stage) -> None:
+    both.publish("x", "a")
+    edition = both.freeze()
+    people = both.people
+    people.after_read.append(lambda: people.after_read.append(lambda: both.choose("ann", DAILY)))
+    assert both.plan(edition)
+    both.see_through(edition)
+    assert both.lists(edition) == {"ann": ["x"], "bob": ["x"]}
+    assert both.carries("daily") == {}
 
 
 def test_a_carry_that_was_not_read_is_not_cleared(stage: Stage) -> None:
@@ -96,6 +128,42 @@ def test_who_chooses_while_paused_misses_nothing(stage: Stage) -> None:
     stage.choose("ann", "a=weekly;b=off")
     stage.wake("ann")
     assert stage.lists(stage.send())["ann"] == ["x"]
+
+
+def test_who_moves_to_daily_while_paused_misses_nothing(both: Stage) -> None:
+    both.pause("ann")
+    both.publish("x", "a")
+    both.send()
+    both.choose("ann", "a=daily;b=weekly")
+    both.wake("ann")
+    assert both.lists(both.send("daily")) == {"ann": ["x"]}
+
+
+def test_an_item_let_go_does_not_reach_again_who_had_it_daily(both: Stage) -> None:
+    both.choose("ann", DAILY)
+    both.publish("x", "a")
+    both.hold("x")
+    assert both.lists(both.send("daily")) == {"ann": ["x"]}
+    both.publish("y", "a")
+    assert both.lists(both.send())["bob"] == ["y"]
+    both.choose("ann", WEEKLY)
+    both.release("x")
+    edition = both.send()
+    assert sorted(both.lists(edition)["bob"]) == ["x+"]
+    assert "x+" not in both.lists(edition)["ann"]
+
+
+def test_an_item_let_go_reaches_who_moved_to_daily_while_it_was_held(both: Stage) -> None:
+    both.choose("bob", DAILY)
+    both.publish("x", "a")
+    both.hold("x")
+    both.send("daily")
+    both.publish("y", "a")
+    both.send()
+    both.choose("ann", DAILY)
+    both.release("x")
+    had = [slug for edition in (both.send("daily"), both.send()) for slug in both.lists(edition).get("ann", [])]
+    assert had == ["x+"]
 
 
 def test_an_update_in_a_topic_that_is_off_does_not_hide_the_item(stage: Stage) -> None:
@@ -168,6 +236,28 @@ def test_what_did_not_arrive_after_all_is_owed_at_once(stage: Stage) -> None:
     assert stage.settle(edition, arrived=False, names=["ann"]).settled == 1
     assert stage.rows(edition)["ann"] == ("failed", "not arrived")
     assert set(stage.carries()) == {"ann"}
+    assert stage.lists(stage.send()) == {"ann": ["x"]}
+    stage.check_sums()
+
+
+def test_what_a_stale_sender_learns_after_the_close_is_owed_at_once(stage: Stage) -> None:
+    stage.publish("x", "a")
+    edition = stage.cycle()
+    stage.transport.answers[stage.ids["ann"]] = [Answer.TRANSIENT]
+
+    def overtaken(reader: int) -> None:
+        if reader == stage.ids["ann"]:
+            stage.transport.during = lambda reader: None
+            with stage.db.transaction() as conn:
+                conn.execute(sa.update(tables.batches).values(lease_until=0))
+            stage.deliver(edition)
+            stage.close(edition)
+            assert stage.rows(edition)["ann"] == ("unsure", None)
+
+    stage.transport.during = overtaken
+    stage.deliver(edition)
+    assert stage.find(edition).state == editions.SENT
+    assert stage.rows(edition)["ann"] == ("failed", "transient")
     assert stage.lists(stage.send()) == {"ann": ["x"]}
     stage.check_sums()
 
