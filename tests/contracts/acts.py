@@ -38,7 +38,7 @@ class Acts:
 
     def join(self, which: int, choice: dict[str, str]) -> None:
         """A new reader, or one who had left is back."""
-        gone = self._who("left")
+        gone = self.who("left")
         if len(self.oracle.readers) < len(NAMES):
             name, choice = NAMES[len(self.oracle.readers)], fitting(choice, self.oracle.offered)
             self.stage.join(name, said(choice))
@@ -50,19 +50,19 @@ class Acts:
     def choose(self, which: int, choice: dict[str, str]) -> None:
         """Other topics, or another cadence."""
         choice = fitting(choice, self.oracle.offered)
-        for name in chosen(self._who("active", "paused"), which):
+        for name in chosen(self.who("active", "paused"), which):
             self.stage.choose(name, said(choice))
             self.oracle.chose(name, choice)
 
     def pause(self, which: int) -> None:
         """No mail for now."""
-        for name in chosen(self._who("active"), which):
+        for name in chosen(self.who("active"), which):
             self.stage.pause(name)
             self.oracle.readers[name].state = "paused"
 
     def wake(self, which: int, drop: bool) -> None:
         """Mail again, with or without what came meanwhile."""
-        for name in chosen(self._who("paused"), which):
+        for name in chosen(self.who("paused"), which):
             self.stage.wake(name, drop=drop)
             self.oracle.readers[name].state = "active"
             if drop:
@@ -70,12 +70,12 @@ class Acts:
 
     def leave(self, which: int) -> None:
         """The end."""
-        for name in chosen(self._who("active", "paused"), which):
+        for name in chosen(self.who("active", "paused"), which):
             self.stage.leave(name)
             self.oracle.readers[name].state = "left"
             self.oracle.forgave(name)
 
-    def _who(self, *states: str) -> list[str]:
+    def who(self, *states: str) -> list[str]:
         return [name for name, reader in self.oracle.readers.items() if reader.state in states]
 
     # --- staff: content
@@ -88,32 +88,32 @@ class Acts:
 
     def complete(self, which: int) -> None:
         """The year of an item's day."""
-        for slug in self._slugs(which, "yearless"):
+        for slug in self.slugs(which, "yearless"):
             self.stage.complete(slug)
             self._learn(slug, "new")
 
     def update(self, which: int, topics: str) -> None:
         """A change that readers are told of, perhaps with other topics."""
-        for slug in self._slugs(which, "published"):
+        for slug in self.slugs(which, "published"):
             self.stage.later(minutes=1)
             self.stage.update(slug, *topics)
             self._learn(slug, "update")
 
     def move(self, which: int, topics: str) -> None:
         """Other topics, silently."""
-        for slug in self._slugs(which, "published", "withdrawn", "yearless"):
+        for slug in self.slugs(which, "published", "withdrawn", "yearless"):
             self.stage.move(slug, *topics)
             self._learn(slug, None)
 
     def withdraw(self, which: int) -> None:
         """Takes an item back."""
-        for slug in self._slugs(which, "published"):
+        for slug in self.slugs(which, "published"):
             self.stage.withdraw(slug)
             self._learn(slug, None)
 
     def republish(self, which: int) -> None:
         """And publishes it again."""
-        for slug in self._slugs(which, "withdrawn"):
+        for slug in self.slugs(which, "withdrawn"):
             self.stage.republish(slug)
             self._learn(slug, "again")
 
@@ -132,18 +132,21 @@ class Acts:
 
     def release(self, which: int) -> None:
         """Lets an item go that is held back."""
+        for slug, cadence in chosen(self.held(), which):
+            with contextlib.suppress(Refused):
+                self.stage.release(slug, cadence)
+                self._learn(slug, "again", "")
+
+    def held(self) -> list[tuple[str, str]]:
+        """What is held back, and from which series."""
         h, log, i = tables.held_back, tables.publication_log, tables.items
         held = (
             sa.select(i.c.slug, h.c.cadence).join(log, log.c.item_id == i.c.id).join(h, h.c.sequence == log.c.sequence)
         )
         with self.db.reading() as conn:
-            found = sorted({(row.slug, row.cadence) for row in conn.execute(held)})
-        for slug, cadence in chosen(found, which):
-            with contextlib.suppress(Refused):
-                self.stage.release(slug, cadence)
-                self._learn(slug, "again", "")
+            return sorted({(row.slug, row.cadence) for row in conn.execute(held)})
 
-    def _slugs(self, which: int, *states: str) -> list[str]:
+    def slugs(self, which: int, *states: str) -> list[str]:
         return chosen([slug for slug, state in self._items().items() if state in states], which)
 
     def _items(self) -> dict[str, str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from datetime import datetime
 
-from digest import editions, review
+import sqlalchemy as sa
+
+from digest import editions, review, tables
 from digest.db import Database
-from digest.delivery import closing, planning
+from digest.delivery import closing, ledger, planning
 from digest.delivery.sender import Sender
 from digest.delivery.transports.base import Answer
 from digest.editions import Edition
@@ -27,11 +30,15 @@ class Runs(Acts):
 
     def freeze(self, series: int, by_hand: bool, ask: str) -> None:
         """An edition of what waits, if anything does."""
-        behind = [
-            cadence for cadence in self.oracle.offered if self.stage.mark(cadence) < max(self.oracle.log, default=0)
-        ]
         with contextlib.suppress(Refused):
-            self.stage.freeze(one(behind or self.oracle.offered, series), by_hand=by_hand, ask=ask)
+            self.stage.freeze(one(self._behind() or self.oracle.offered, series), by_hand=by_hand, ask=ask)
+
+    def _behind(self) -> list[str]:
+        """The series that have something new before them; if there are any, those that somebody chose."""
+        latest = max(self.oracle.log, default=0)
+        behind = [cadence for cadence in self.oracle.offered if self.stage.mark(cadence) < latest]
+        chosen_ones = {cadence for reader in self.oracle.readers.values() for cadence in reader.choice.values()}
+        return [cadence for cadence in behind if cadence in chosen_ones] or behind
 
     def freeze_all(self, cadence: str) -> None:
         """An edition of this series, be it for what is owed alone."""
@@ -41,6 +48,8 @@ class Runs(Acts):
     def work(self, which: int, answers: Sequence[str], meanwhile: Act, when: int) -> None:
         """The next that an edition under way waits for; a new one, when there is none."""
         if not self.under_way(editions.REVIEW, editions.FROZEN, editions.SENDING):
+            if not self._behind():
+                self.publish("ab", "2026-09-01")
             self.freeze(which, by_hand=True, ask="")
         for edition in self.some(which, editions.REVIEW, editions.FROZEN, editions.SENDING):
             place = [one.id for one in self.under_way(edition.state)].index(edition.id)
@@ -48,8 +57,10 @@ class Runs(Acts):
                 self.approve(place)
             elif edition.state == editions.FROZEN:
                 self.plan(place, meanwhile, when)
-            else:
+            elif self._next_due(edition):
                 self.deliver(place, answers, meanwhile)
+            else:
+                self._close(edition)
 
     def approve(self, which: int) -> None:
         """What is in review goes out, if it is what was proposed."""
@@ -78,14 +89,27 @@ class Runs(Acts):
 
     def deliver(self, which: int, answers: Sequence[str], meanwhile: Act) -> None:
         """Delivers what is due of an edition; `meanwhile` something happens while the first mail is handed over."""
-        self.stage.later(minutes=2)
         told = dict(zip(self.stage.ids.values(), answers, strict=False))
         self.stage.transport.answers = {number: [Answer[answer]] for number, answer in told.items()}
         acts = [meanwhile] if meanwhile else []
         self.stage.transport.during = lambda reader: self.perform(acts.pop()) if acts else None
         for edition in self.some(which, editions.SENDING):
             self.meddled = bool(meanwhile)
+            self._await(edition)
             self.sender().deliver(edition.id)
+
+    def _await(self, edition: Edition) -> None:
+        """Two minutes go by, or the time until its next mail is due."""
+        self.stage.later(minutes=2)
+        self.stage.now = max(self.stage.now, self._next_due(edition) or self.stage.now)
+
+    def _next_due(self, edition: Edition) -> datetime | None:
+        """When the first of what is left of an edition is due."""
+        b = tables.batches
+        left = sa.select(sa.func.min(b.c.due_at)).where(b.c.edition_id == edition.id, b.c.state < ledger.CLOSED)
+        with self.db.reading() as conn:
+            due: datetime | None = conn.scalar(left)
+            return due
 
     def sender(self) -> Sender:
         """A sender of the process that lives now."""
@@ -103,10 +127,13 @@ class Runs(Acts):
     def close(self, which: int) -> None:
         """Closes an edition, when nothing is left to go."""
         for edition in self.some(which, editions.FROZEN, editions.SENDING):
-            if edition.cancelling:
-                closing.finish_cancel(self.db, edition, self.stage.people, now=self.stage.now)
-            else:
-                self.stage.close(edition)
+            self._close(edition)
+
+    def _close(self, edition: Edition) -> None:
+        if edition.cancelling:
+            closing.finish_cancel(self.db, edition, self.stage.people, now=self.stage.now)
+        else:
+            self.stage.close(edition)
 
     def stop(self, which: int) -> None:
         """Staff pause an edition."""

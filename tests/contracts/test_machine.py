@@ -37,7 +37,7 @@ topics, which, series = st.sampled_from(TOPICS), st.integers(0, 3), st.integers(
 how_often = st.sampled_from([*CADENCES, "weekly", OFF])
 choices = st.fixed_dictionaries({"a": how_often, "b": how_often})
 answers = st.lists(st.sampled_from(["ACCEPTED"] * 3 + ["TRANSIENT", "TRANSIENT", "POLICY", "UNSURE"]), max_size=4)
-DEATHS = [None] * 60 + [*range(30)]  # at which statement the process is killed
+DEATHS = [None] * 90 + [*range(30)]  # at which statement the process is killed
 days = st.sampled_from(["2026-09-01", "2026-09-01", "2026-09-01", "--06-04"])
 
 
@@ -76,6 +76,7 @@ STAFF = st.one_of(
     acts("go_on", which, st.booleans()),
     acts("go_on", which, st.booleans()),
     acts("cancel", which, st.booleans()),
+    acts("cancel", which, st.just(value=False)),
     acts("approve", which),
     acts("approve", which),
     acts("undo", which),

@@ -22,6 +22,7 @@ from tests.contracts.oracle import OFF, how_often
 from tests.contracts.runs import Runs
 
 HAD = (State.ACCEPTED, State.UNSURE)
+OPEN = (editions.FROZEN, editions.SENDING)
 
 
 class Killed(BaseException):
@@ -137,14 +138,17 @@ class Troupe(Runs):
     def drain(self) -> None:
         """Everything that can still go out goes out."""
         self.story.append("--- the end")
-        for act in ("republish", "release", "wake"):
-            for number in reversed(range(len(self._items()) * 4)):
-                self.scene((act, number, False) if act == "wake" else (act, number))
+        while self.slugs(0, "withdrawn"):
+            self.scene(("republish", 0))
+        for number in reversed(range(len(self.held()))):
+            self.scene(("release", number))
+        while self.who("paused"):
+            self.scene(("wake", 0, False))
+        self._send_all()
         for _ in range(4):
-            self._send_all()
             for cadence in self.oracle.offered:
                 self.scene(("freeze_all", cadence))
-        self._send_all()
+            self._send_all()
 
     def _send_all(self) -> None:
         """A day and more goes by: what is under way goes on, each hour's mail goes, and what is done is closed."""
@@ -153,15 +157,14 @@ class Troupe(Runs):
         self._of_each("go_on", True)
         self._of_each("close")
         self._of_each("plan", (), 0)
-        for _ in range(5):
+        for _ in range(5 if self.under_way(*OPEN) else 0):
             self._of_each("deliver", (), ())
             self.scene(("late", 6))
         self._of_each("close")
 
     def _of_each(self, name: str, *given: object) -> None:
         """The same act on every edition that is under way."""
-        states = (editions.REVIEW,) if name == "approve" else (editions.FROZEN, editions.SENDING)
-        for number in reversed(range(len(self.under_way(*states)))):
+        for number in reversed(range(len(self.under_way(*(editions.REVIEW,) if name == "approve" else OPEN)))):
             self.scene((name, number, *given))
 
     def judge(self) -> None:
