@@ -61,13 +61,16 @@ def filled(text: str, slots: dict[str, str]) -> str:
     return text
 
 
-def make(conn: Connection, home: Home, slug: str, *, now: datetime) -> Preview:
-    """Compiles what waits for the digest's first series. Raises Refused when nothing does."""
+def make(conn: Connection, home: Home, slug: str, *, now: datetime, cadence: str = "") -> Preview:
+    """Compiles what waits for the series of a cadence, by default the usual one. Raises Refused when nothing does."""
     digest = publications.find(conn, slug)
-    series = publications.series(conn, digest.id)[0]
+    offered = [one.cadence for one in publications.series(conn, digest.id) if one.offered]
+    series = publications.one_series(conn, digest.id, cadence or publications.usual(offered))
     waiting = {entry.sequence: entry for entry in editions.waiting(conn, series)}
     if not waiting:
-        raise Refused(f"Nothing is new for {slug}, so there is nothing to preview. Publish an item first.")
+        raise Refused(
+            f"Nothing is new for {slug} ({series.cadence}), so there is nothing to preview. Publish an item first."
+        )
     by_id = items.by_ids(conn, {entry.item_id for entry in waiting.values()})
     share = sharing.entries_for(
         sharing.Material(

@@ -39,10 +39,15 @@ def understand(key: str, text: str) -> Setting:
     if (cadence and cadence not in CADENCES) or name not in readers:
         known = ", ".join([*OF_DIGEST, "cadences", *(f"weekly.{one}" for one in OF_SERIES)])
         raise BadInput(key, "There is no such setting.", f"Known are: {known}.")
-    if cadence and name in _ONLY and cadence != _ONLY[name]:
+    if cadence and not fits(name, cadence):
         raise BadInput(key, f"Only {_ONLY[name]} editions have a {name}.", f"Set {_ONLY[name]}.{name}.")
     value = readers[name](key, text.strip())
     return Setting(name, value, name in OF_SERIES, cadence or _ONLY.get(name))
+
+
+def fits(name: str, cadence: str) -> bool:
+    """Whether editions of this cadence have this setting."""
+    return _ONLY.get(name, cadence) == cadence
 
 
 def address(key: str, text: str) -> str:

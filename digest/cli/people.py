@@ -133,15 +133,18 @@ def change(
         str, typer.Option("--pause-until", metavar="DAY", help="No mail until 2026-10-01, or `always`.")
     ] = "",
     wake: Annotated[bool, typer.Option("--wake", help="End a pause.")] = False,
+    afresh: Annotated[bool, typer.Option("--afresh", help="With --wake: nothing of what came meanwhile.")] = False,
     leave: Annotated[bool, typer.Option("--leave", help="End the subscription.")] = False,
     as_json: desk.AsJson = False,
 ) -> None:
     """Change what a person gets: topics, hour, zone, pause; or end it."""
     if bool(pause_until) + wake + leave > 1:
         raise BadInput("--pause-until, --wake, --leave", "They exclude each other.", "Choose one of them.")
+    if afresh and not wake:
+        raise BadInput("--afresh", "It says how a pause ends.", "Write it together with --wake.")
     home = desk.desk(context).home()
     wish = _Wish(digest, topics, hour, zone, name, language)
-    standing = "paused" if pause_until else "wake" if wake else "leave" if leave else ""
+    standing = "paused" if pause_until else "afresh" if afresh else "wake" if wake else "leave" if leave else ""
     until = _day(pause_until) if pause_until else None
     changed, unknown = home.db.run(partial(_change, address, wish, standing, until))
     line = f"{address} is changed." if changed else f"{address} is as it was; there was nothing to change."
@@ -157,8 +160,8 @@ def _change(address: str, wish: _Wish, standing: str, until: date | None, conn: 
     changed = given and members.change(conn, digest_id, person, **choices)
     if standing == "paused":
         changed |= members.pause(conn, digest_id, person, now=now, until=until)
-    elif standing == "wake":
-        changed |= members.wake(conn, digest_id, person)
+    elif standing in ("wake", "afresh"):
+        changed |= members.wake(conn, digest_id, person, drop=standing == "afresh")
     elif standing == "leave":
         changed |= members.leave(conn, digest_id, person, now=now, how="staff")
     return changed, _unknown(conn, mapping)

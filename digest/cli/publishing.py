@@ -63,7 +63,8 @@ def _show(found: publications.Digest, series: list[Series], *, as_json: bool) ->
         facts = desk.plain(one)
         if one.weekday is not None:
             facts["weekday"] = rules.WEEKDAYS[one.weekday]
-        paper.table(("setting", "value"), _settings(facts))
+        fitting = {key: value for key, value in facts.items() if rules.fits(key, one.cadence)}
+        paper.table(("setting", "value"), _settings(fitting))
 
 
 def _settings(facts: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -92,6 +93,7 @@ def change(
 def preview(
     context: typer.Context,
     digest: Digest,
+    cadence: Annotated[str, typer.Option(help="Such as daily; the usual one by default.")] = "",
     out: Annotated[Path, typer.Option(help="The folder for the .html, .txt and .eml.")] = Path("preview"),
     to: Annotated[str, typer.Option(help="Also send it as a test mail to this address.")] = "",
     as_json: desk.AsJson = False,
@@ -100,7 +102,7 @@ def preview(
     home = desk.desk(context).home()
     address = suppression.address(to).email if to else ""
     with home.db.reading() as conn:
-        made = previews.make(conn, home, digest, now=desk.now())
+        made = previews.make(conn, home, digest, now=desk.now(), cadence=cadence)
     files = _write(made, out)
     if to:
         occasion = secrets.token_hex(8)

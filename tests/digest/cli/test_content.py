@@ -223,6 +223,18 @@ def test_a_preview_is_written_and_judged(digest: Digest, tmp_path: Path) -> None
     assert digest("preview", "weekly", "--out", tmp_path / "out", "--json").document["items"] == 10
 
 
+def test_a_preview_is_of_the_usual_cadence_or_of_the_one_that_is_named(digest: Digest, tmp_path: Path) -> None:
+    digest("publications", "set", "weekly", "cadences=instant,weekly,monthly")
+    shown = digest("publications", "show", "weekly").out
+    assert shown.count("daily_cap") == 1  # only alerts have it
+    (tmp_path / "news.md").write_text("---\ntitle: News\nkind: profile\ndate: 2026-08-01\n---\nA text.\n")
+    digest("import", tmp_path / "news.md")
+    preview = ("preview", "weekly", "--out", tmp_path / "out", "--json")
+    assert digest(*preview).document["items"] == 11
+    assert digest(*preview, "--cadence", "monthly").document["items"] == 1
+    assert digest(*preview, "--cadence", "daily").line.startswith("'weekly' has no daily editions.")
+
+
 def test_a_preview_needs_a_folder_and_an_address(digest: Digest, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "is a file" in digest("preview", "weekly", "--out", tmp_path / "file").line

@@ -9,7 +9,7 @@ import pytest
 
 from tests.digest.cli.conftest import Digest
 
-ANN = "ann@example.org"
+ANN, BEN = "ann@example.org", "ben@example.org"
 ROWS = """email,name,hour,favourite
 bad,Bad,7,blue
 good@example.org,Good,25,red
@@ -81,6 +81,18 @@ def test_choices_are_changed(digest: Digest) -> None:
     assert digest("people", "set", ANN, "--pause-until", "always").code == 1
 
 
+def test_a_pause_ends_with_what_came_meanwhile_or_afresh(digest: Digest, tmp_path: Path) -> None:
+    for address in (ANN, BEN):
+        digest("people", "add", address)
+        digest("people", "set", address, "--pause-until", "always")
+    (tmp_path / "news.md").write_text("---\ntitle: News\nkind: profile\ndate: 2026-08-01\n---\nA text.\n")
+    assert digest("import", tmp_path / "news.md").code == 0
+    assert digest("people", "set", ANN, "--wake").code == 0
+    assert digest("people", "set", BEN, "--wake", "--afresh").code == 0
+    assert "News (news)" in digest("people", "show", ANN).out
+    assert "Nothing waits for them from weekly." in digest("people", "show", BEN).out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -97,6 +109,7 @@ def test_choices_are_changed(digest: Digest) -> None:
         (("set", "asha.rai@example.org", "--pause-until", "soon"), 2, "'soon' is no day."),
         (("set", "asha.rai@example.org", "--pause-until", "2020-01-01"), 2, "2020-01-01 is over."),
         (("set", "asha.rai@example.org", "--wake", "--leave"), 2, "Choose one of them."),
+        (("set", "asha.rai@example.org", "--afresh"), 2, "Write it together with --wake."),
         (("show", "nobody@example.org"), 1, "Nobody is here with the address"),
         (("show", "nobody"), 2, "must have an @-sign"),
     ],
