@@ -59,6 +59,7 @@ class Oracle:
     def __init__(self, offered: Sequence[str]) -> None:
         self.offered = tuple(offered)
         self.log: dict[int, Entry] = {}
+        self._told: dict[str, set[int]] = {}
         self.readers: dict[str, Reader] = {}
 
     # --- what people do
@@ -66,6 +67,7 @@ class Oracle:
     def wrote(self, entry: Entry) -> None:
         """An entry was written: it is owed to everyone who is there and wants it."""
         self.log[entry.sequence] = entry
+        self._told.setdefault(entry.item, set()).add(entry.sequence)
         for reader in self.readers.values():
             if reader.state == "left":
                 continue
@@ -107,35 +109,39 @@ class Oracle:
 
     def of_item(self, item: str) -> set[int]:
         """The entries of one item."""
-        return {entry.sequence for entry in self.log.values() if entry.item == item}
+        return self._told.get(item, set())
 
     # --- the judge
 
     def faults(self, name: str, had: Sequence[int]) -> Iterator[str]:
         """What is wrong with the entries that a reader was handed, one for each copy: twice, or never."""
         reader = self.readers[name]
-        for first, second in combinations(sorted(had), 2):
+        of_item: dict[str, list[int]] = {}
+        for sequence in sorted(had):
+            of_item.setdefault(self.log[sequence].item, []).append(sequence)
+        for first, second in (pair for mine in of_item.values() for pair in combinations(mine, 2)):
             if first == second:
                 yield f"{name} had entry {first} twice"
             elif self._same_news(first, second):
                 yield f"{name} had {self.log[first].item} twice, as entries {first} and {second}"
-        for sequence in sorted(reader.owed - reader.free):
-            if not self._forgiven_by_later(reader, sequence) and not self._covered(sequence, had):
+        for sequence in sorted(reader.owed - reader.free - set(had)):
+            mine = of_item.get(self.log[sequence].item, [])
+            if not self._forgiven_by_later(reader, sequence) and not self._covered(sequence, mine):
                 entry = self.log[sequence]
                 yield f"{name} never had entry {sequence} ({entry.what} {entry.item}); had {sorted(had)}"
 
     def _same_news(self, first: int, second: int) -> bool:
-        """Whether two entries tell the same of one item: neither is an update, and none came between them."""
+        """Whether two entries of one item tell the same: neither is an update, and none came between them."""
         one, other = self.log[first], self.log[second]
-        if one.item != other.item or "update" in (one.what, other.what):
+        if "update" in (one.what, other.what):
             return False
         return not any(first < s < second and self.log[s].what == "update" for s in self.of_item(one.item))
 
     def _forgiven_by_later(self, reader: Reader, sequence: int) -> bool:
         return any(s >= sequence for s in self.of_item(self.log[sequence].item) & reader.free)
 
-    def _covered(self, sequence: int, had: Sequence[int]) -> bool:
-        """Whether the reader has the item as this entry tells it, or later."""
+    def _covered(self, sequence: int, mine: Sequence[int]) -> bool:
+        """Whether the reader has the item as this entry tells it, or later; `mine` is what they had of it."""
         entry, same = self.log[sequence], self.of_item(self.log[sequence].item)
         told = max((s for s in same if self.log[s].what == "update" and s < sequence), default=0)
-        return any(s in same and (s >= sequence or (entry.what != "update" and s >= told)) for s in had)
+        return any(s >= sequence or (entry.what != "update" and s >= told) for s in mine)
