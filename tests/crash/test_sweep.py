@@ -14,7 +14,7 @@ from tests.crash.cells import Case
 from tests.crash.workshop import Outcome, Workshop
 
 KILLED = {  # at the n-th of these calls, from the first to nearly the last
-    "pwrite64": (1, 12, 30, 47, 64, 81, 98, 115, 132, 149, 170),
+    "pwrite64": (1, 12, 27, 42, 57, 72, 87, 101, 115, 130, 145),
     "fsync": (1, 14, 29, 45, 60),
     "write": (2, 13, 30),
     "link": (1, 17),
