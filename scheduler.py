@@ -89,6 +89,7 @@ def send_notices(office: Office) -> None:
         office.post,
         clock=office.clock,
         owner=office.owner,
+        barred=office.people.barred,
         stopping=lambda: office.sender.stops_at is not None,
     )
 

@@ -38,6 +38,7 @@ class Digest:
     reply_to: str
     languages: tuple[str, ...]
     zone: str
+    welcome: str  # of who is new: nothing, last (edition)
     people_rev: int
 
 

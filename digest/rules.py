@@ -144,6 +144,7 @@ OF_DIGEST: dict[str, Callable[[str, str], Any]] = {
     "reply_to": _maybe_address,
     "languages": languages,
     "zone": zone,
+    "welcome": _one_of("is no welcome", "nothing", "last"),
 }
 OF_SERIES: dict[str, Callable[[str, str], Any]] = {
     "hour": _number(0, 23),

@@ -195,6 +195,7 @@ digests = Table(
     Column("reply_to", Text, nullable=False, server_default=""),
     Column("languages", sa.JSON, nullable=False),
     Column("zone", Text, nullable=False),
+    Column("welcome", Text, nullable=False, server_default="nothing"),  # of who is new: nothing, last (edition)
     # Raised by every join, refile, leave and give-back: planning completes only if nothing changed meanwhile.
     Column("people_rev", Integer, nullable=False, server_default="0"),
 )
@@ -436,7 +437,10 @@ notices = Table(
     metadata,
     _key(),
     Column("occasion", Text, nullable=False, unique=True),  # what it is about: one mail per occasion
-    Column("kind", Text, nullable=False),  # test, staff, confirm, settings, left, question
+    Column("kind", Text, nullable=False),  # test, staff, welcome, confirm, settings, left, question
+    # Whose affair it is: it goes only while they may be mailed. Null: not a subscriber's.
+    Column("digest_id", Integer),
+    Column("subscriber_id", Integer),
     Column("address", Text),  # wiped when done or erased
     Column("subject", Text, nullable=False),
     Column("message", LargeBinary),  # the whole mail, wiped when done

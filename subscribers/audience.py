@@ -160,10 +160,8 @@ class Audience:
         unsubscribe, preferences = issuer.unsubscribe, issuer.preferences
         found: dict[int, Recipient | str] = dict.fromkeys(ids, "erased")
         for reader, email, name, language, state, joined, reason in rows:
-            if state != "active":
-                found[reader] = "left" if state == "pending" else state
-            elif reason is not None:
-                found[reader] = "suppressed"
+            if why := _barred(state, reason):
+                found[reader] = why
             else:
                 slots = {
                     "unsubscribe": f"{site}/u/{unsubscribe(reader)}",
@@ -173,6 +171,11 @@ class Audience:
                 }
                 found[reader] = Recipient(reader, email, name, slots)
         return found
+
+    def barred(self, conn: Connection, digest_id: int, subscriber_id: int) -> str:
+        """Why a person must not be mailed now, in the words of `resolve`; empty when they may be."""
+        row = conn.execute(_RESOLVE, {"digest": digest_id, "ids": _listed(conn, [subscriber_id])}).one_or_none()
+        return "erased" if row is None else _barred(row.state, row.reason)
 
     def _issuer(self, edition: Edition) -> links.Issuer:
         day = links.expiry(edition.frozen_at or edition.created_at)
@@ -192,6 +195,12 @@ class Audience:
         theirs = conn.scalar(sa.select(subscribers.c.email_hash).where(subscribers.c.id == subscriber_id))
         if theirs is not None:
             suppression.add_hash(conn, theirs, reason=reason, now=now, by="mail server")
+
+
+def _barred(state: str, suppressed: str | None) -> str:
+    if state != "active":
+        return "left" if state == "pending" else state
+    return "" if suppressed is None else "suppressed"
 
 
 def _eligible(conn: Connection, edition: Edition) -> sa.Select[Any]:

@@ -18,7 +18,7 @@ from digest import publications
 from digest.cli import desk, person
 from digest.errors import BadInput, Refused
 from digest.home import Home
-from subscribers import consent, members, newcomers, preferences, records, sheets, suppression, transfer
+from subscribers import consent, members, newcomers, preferences, records, sheets, suppression, transfer, welcomes
 
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The e-mail address.")]
 Digest = Annotated[str, typer.Option(help="The digest; the first one by default.")]
@@ -105,18 +105,20 @@ def add(
     """Add one person on your word; who is here already gets the new choices."""
     home = desk.desk(context).home()
     wish = _Wish(digest, topics, hour, zone, name, language)
-    what, unknown = home.db.run(partial(_add, home, address, wish, source))
-    desk.answer({"email": address, "what": what}, f"{address} {_ADDED[what]}", *_note(unknown), as_json=as_json)
+    what, welcomed, unknown = home.db.run(partial(_add, home, address, wish, source))
+    lines = [f"{address} {_ADDED[what]}"] + ["The latest edition goes to them as a welcome."] * welcomed
+    said = {"email": address, "what": what, "welcome": welcomed}
+    desk.answer(said, *lines, *_note(unknown), as_json=as_json)
 
 
-def _add(home: Home, address: str, wish: _Wish, source: str, conn: Connection) -> tuple[str, list[str]]:
+def _add(home: Home, address: str, wish: _Wish, source: str, conn: Connection) -> tuple[str, bool, list[str]]:
     digest_id = _digest(conn, wish.digest).id
     mapping = _mapping(conn, digest_id, wish.topics)
-    origin = consent.Origin(text=source, source="command line")
-    added = members.add(
-        conn, home.keys, address, digest_id=digest_id, now=desk.now(), origin=origin, **wish.values(mapping)
-    )
-    return added.what, _unknown(conn, mapping)
+    origin, now = consent.Origin(text=source, source="command line"), desk.now()
+    added = members.add(conn, home.keys, address, digest_id=digest_id, now=now, origin=origin, **wish.values(mapping))
+    one = added.subscriber_id
+    welcomed = one is not None and welcomes.queue(conn, home, digest_id, one, now=now)
+    return added.what, welcomed, _unknown(conn, mapping)
 
 
 @people_app.command("set")

@@ -2,8 +2,9 @@
 
 Promises: one mail per occasion, however often it is asked for; a notice is queued in the transaction that causes it
 and survives a kill like a delivery does (marked before it is handed over; afterwards unsure if it could double); the
-address and the mail itself are wiped when it is done. Notices go before editions. Refuses nothing: whether a person
-may be mailed is for those who queue to know.
+address and the mail itself are wiped when it is done. Notices go before editions. What is a subscriber's own affair
+goes only to who may still be mailed when it is handed over: who left meanwhile gets nothing. Refuses nothing: whether
+a person may be mailed is for others to know, who are asked.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from email import policy
 from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -32,6 +34,8 @@ from digest.tables import notices as t
 
 log = structlog.get_logger(__name__)
 
+Barred = Callable[[Connection, int, int], str]  # why a subscriber of a digest must not be mailed; empty: they may be
+
 TOGETHER_SECONDS = 600.0  # how long an answer may take
 
 
@@ -40,9 +44,10 @@ class Letter:
     """A notice ready to be queued. `occasion` names what it is about: there is one mail for each."""
 
     occasion: str
-    kind: str  # test, staff
+    kind: str  # test, staff, welcome
     address: str
     rendered: render.Rendered
+    whose: tuple[int, int] | None = None  # digest and subscriber, when it is a subscriber's own affair
 
 
 @dataclass(frozen=True)
@@ -83,11 +88,14 @@ def queue(
     uid = secrets.token_hex(16)
     compiled = message.compile(letter.rendered, shell, uid=uid, variant=1, key=key, date=now)
     data = compiled.join(Recipient(0, letter.address, "", slots or {}))
+    digest_id, subscriber_id = letter.whose or (None, None)
     added = conn.execute(
         databases.insert_new(conn, t)
         .values(
             occasion=letter.occasion,
             kind=letter.kind,
+            digest_id=digest_id,
+            subscriber_id=subscriber_id,
             address=letter.address,
             subject=letter.rendered.subject,
             message=data,
@@ -107,11 +115,12 @@ def deliver_due(
     *,
     clock: Callable[[], datetime],
     owner: str,
+    barred: Barred,
     stopping: Callable[[], bool] = lambda: False,
 ) -> int:
     """Sends what is due, one at a time, until told to stop; returns how many were handed over."""
     sent = 0
-    while not stopping() and (held := db.run(partial(_take, transport, clock(), owner))) is not None:
+    while not stopping() and (held := db.run(partial(_take, transport, clock(), owner, barred))) is not None:
         receipt = _hand_over(transport, held)
         db.run(partial(_record, held, receipt, clock()))
         log.info("notice", notice=held.id, answer=receipt.answer.value)
@@ -119,9 +128,22 @@ def deliver_due(
     return sent
 
 
-def _take(transport: Transport, now: datetime, owner: str, conn: Connection) -> _Held | None:
-    """Leases and marks the next due notice; what a dead holder left under way is put right first."""
+def _take(transport: Transport, now: datetime, owner: str, barred: Barred, conn: Connection) -> _Held | None:
+    """Leases and marks the next due notice; what a dead holder left under way is put right first.
+
+    In the same commit it is asked whether its person may still be mailed; those who may not are skipped.
+    """
     _recover(conn, now)
+    while (row := _lease(conn, transport, now, owner)) is not None:
+        why = barred(conn, row.digest_id, row.subscriber_id) if row.subscriber_id is not None else ""
+        if not why:
+            return _Held(row.id, row.uid, row.fence, row.address, row.message, row.attempts)
+        skipped = {"state": State.SKIPPED, "code": why, "lease_until": 0, "address": None, "message": None}
+        conn.execute(sa.update(t).where(t.c.id == row.id).values(skipped))
+    return None
+
+
+def _lease(conn: Connection, transport: Transport, now: datetime, owner: str) -> sa.Row[Any] | None:
     candidate = (
         sa.select(t.c.id)
         .where(sa.text("notices.state < 2"), t.c.state == State.PLANNED, t.c.due_at <= now)
@@ -131,7 +153,7 @@ def _take(transport: Transport, now: datetime, owner: str, conn: Connection) -> 
         .with_for_update(skip_locked=True)
     )
     until = now_micros() + int(leases.LEASE / timedelta(microseconds=1))
-    row = conn.execute(
+    return conn.execute(
         sa.update(t)
         .where(t.c.id == candidate.scalar_subquery(), t.c.state == State.PLANNED)
         .values(
@@ -141,9 +163,10 @@ def _take(transport: Transport, now: datetime, owner: str, conn: Connection) -> 
             lease_until=until,
             fence=t.c.fence + 1,
         )
-        .returning(t.c.id, t.c.uid, t.c.fence, t.c.address, t.c.message, t.c.attempts)
+        .returning(
+            *(t.c.id, t.c.uid, t.c.fence, t.c.address, t.c.message, t.c.attempts, t.c.digest_id, t.c.subscriber_id)
+        )
     ).one_or_none()
-    return _Held(row.id, row.uid, row.fence, row.address, row.message, row.attempts) if row else None
 
 
 def _recover(conn: Connection, now: datetime) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from digest.render.letters import CADENCE as LETTER
 from digest.render.letters import counted, letter
 from digest.render.notices import Button, notice
-from digest.render.press import Press
+from digest.render.press import Opening, Press
 from digest.render.shapes import SLOTS, Call, EntryView, Rendered, Shell, clean, slot
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Button",
     "Call",
     "EntryView",
+    "Opening",
     "Press",
     "Rendered",
     "Shell",

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from digest.render import budget, entries, inlining, plain, quoted, templates
 from digest.render import words as wording
 from digest.render.entries import LINE, Piece
-from digest.render.shapes import SLOT, EntryView, Rendered, Shell, slot, tidied
+from digest.render.shapes import SLOT, EntryView, Rendered, Shell, clean, slot, tidied
 from digest.render.words import Words
 
 SUBJECT = 59  # characters
@@ -26,6 +26,14 @@ NBSP = "\u00a0"
 
 _MARK = re.compile("@@:([a-z]+)@@")
 _WORDS_PER_MINUTE = 230
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What stands above the items of a mail that is no edition of its own: its subject and heading, and a paragraph."""
+
+    heading: str
+    lead: str
 
 
 @dataclass(frozen=True)
@@ -58,14 +66,13 @@ class Press:
         fresh = [view for view in views if view.sequence not in self._pieces]
         self._pieces.update(entries.prepare(self._shell, self._words, fresh))
 
-    def variant(self, sequences: Sequence[int], *, most: int) -> Rendered:
+    def variant(self, sequences: Sequence[int], *, most: int, opening: Opening | None = None) -> Rendered:
         """The mail with these entries in this order, those beyond `most` as titles only."""
         pieces = [self._pieces[sequence] for sequence in sequences]
         if not pieces:
             raise ValueError("a mail needs at least one entry")
-        heading = headline(self._words, pieces)
-        texts = {"heading": heading, "subject": heading, "summary": self._summary(pieces)}
-        texts["preheader"] = self._preheader(pieces[0], texts["summary"])
+        texts = self._opened(opening) if opening else self._texts(pieces)
+        heading = texts["heading"]
         room = budget.LIMIT - self._frame.size - sum(quoted.bound(escape(text)) for text in texts.values())
         levels, shortened = budget.levels([piece.sizes for piece in pieces], most, room, self._frame.gap)
         return Rendered(
@@ -74,6 +81,16 @@ class Press:
             text=self._text(texts, pieces, levels),
             shortened=shortened,
         )
+
+    def _texts(self, pieces: Sequence[Piece]) -> dict[str, str]:
+        heading, summary = headline(self._words, pieces), self._summary(pieces)
+        preheader = self._preheader(pieces[0], summary)
+        return {"heading": heading, "subject": heading, "summary": summary, "preheader": preheader}
+
+    def _opened(self, opening: Opening) -> dict[str, str]:
+        heading = entries.shorten(clean(opening.heading), SUBJECT, self._words)
+        preheader = entries.shorten(opening.lead, PREHEADER, self._words)
+        return {"heading": heading, "subject": heading, "summary": opening.lead, "preheader": preheader}
 
     def _html(self, texts: dict[str, str], pieces: Sequence[Piece], levels: Sequence[int]) -> str:
         filled = {name: escape(text) for name, text in texts.items()}

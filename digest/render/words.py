@@ -183,6 +183,20 @@ class Words(Language):
         """The link to the page of a mail."""
         return self.gettext("Read this digest on the web")
 
+    # --- the welcome of who is new
+
+    def welcome(self, digest: str) -> str:
+        """Subject and heading of the first mail; the digest by its name."""
+        return self.gettext("Welcome to {digest}", digest=digest)
+
+    def welcome_lead(self, day: str) -> str:
+        """What a first mail is: the latest edition, of that day."""
+        return self.gettext(
+            "So that you need not wait: this is what we last sent in your topics, on {day}. "
+            "From now on, what is new comes by itself.",
+            day=day,
+        )
+
     # --- letters
 
     def letter_from(self, name: str) -> str:

@@ -54,7 +54,7 @@ def queue(stage: Stage, occasion: str = "test 1", kind: str = "test") -> bool:
 
 
 def deliver(stage: Stage, transport: Scripted | Outbox, owner: str = "test") -> int:
-    return notices.deliver_due(stage.db, transport, clock=lambda: stage.now, owner=owner)
+    return notices.deliver_due(stage.db, transport, clock=lambda: stage.now, owner=owner, barred=stage.people.barred)
 
 
 def only(stage: Stage) -> sa.Row[tuple[object, ...]]:

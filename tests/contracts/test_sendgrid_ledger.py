@@ -235,7 +235,7 @@ def test_tracking_is_switched_off_in_plain_words_in_editions_and_notices(world: 
     transport(world, stage)
     stage.send()
     queue(stage)
-    notices.deliver_due(stage.db, world.single(), clock=lambda: stage.now, owner="test")
+    notices.deliver_due(stage.db, world.single(), clock=lambda: stage.now, owner="test", barred=stage.people.barred)
     off = {name: dict(switches) for name, switches in UNTRACKED.items()}
     assert [kept.tracking for kept in world.kept()] == [off] * 7
     assert {value for switches in off.values() for value in switches.values()} == {False}
@@ -286,12 +286,12 @@ def test_a_notice_has_the_same_answers(
     queue(stage)
     single = world.single(whole=1.0)
     for _ in range(2):
-        notices.deliver_due(stage.db, single, clock=lambda: stage.now, owner="test")
+        notices.deliver_due(stage.db, single, clock=lambda: stage.now, owner="test", barred=stage.people.barred)
     row = only(stage)
     assert (row.state, row.code) == (state, code)
     assert len(world.kept()) == kept
     stage.later(minutes=2)
-    notices.deliver_due(stage.db, single, clock=lambda: stage.now, owner="test")
+    notices.deliver_due(stage.db, single, clock=lambda: stage.now, owner="test", barred=stage.people.barred)
     assert only(stage).state == (State.ACCEPTED if state is State.PLANNED else state)
     for mail in world.kept():
         assert (mail.visible, mail.subject) == (["dana@example.org"], "Waiting for you")

@@ -20,6 +20,13 @@ def upgrade() -> None:
         sa.Column("jumped_to", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("host", name=op.f("pk_clock_watch")),
     )
+    with op.batch_alter_table("digests", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("welcome", sa.Text(), server_default="nothing", nullable=False))
+
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("digest_id", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("subscriber_id", sa.Integer(), nullable=True))
+
     with op.batch_alter_table("series", schema=None) as batch_op:
         batch_op.add_column(sa.Column("age_limit", sa.Integer(), server_default="45", nullable=False))
         batch_op.add_column(sa.Column("daily_cap", sa.Integer(), server_default="0", nullable=False))

@@ -33,7 +33,7 @@ def test_a_person_is_added_once(digest: Digest) -> None:
     assert digest("people", "add", ANN, "--hour", 8).out == f"{ANN} is added.\n"
     assert digest("people", "add", ANN, "--hour", 8).out == f"{ANN} was here already; nothing was changed.\n"
     assert digest("people", "add", ANN.upper(), "--hour", 9).out.endswith("what they chose is changed.\n")
-    assert digest("people", "add", ANN, "--json").document == {"email": ANN, "what": "unchanged"}
+    assert digest("people", "add", ANN, "--json").document == {"email": ANN, "what": "unchanged", "welcome": False}
 
 
 def test_a_person_as_json_has_the_keys_that_others_rely_on(digest: Digest) -> None:
@@ -184,3 +184,16 @@ def test_everyone_goes_out_and_comes_in_again(digest: Digest, tmp_path: Path) ->
     told = digest("people", "export", "--out", tmp_path / "no" / "out.csv")
     assert told.code == 1
     assert "does not exist" in told.line
+
+
+def test_who_is_added_to_a_digest_that_welcomes_gets_the_latest_edition(main: Digest, example: Path) -> None:
+    assert main("--home", example, "publications", "set", "weekly", "welcome=last").code == 0
+    assert main("--home", example, "send", "weekly").code == 0
+    assert main("--home", example, "run", "--until-idle").code == 0
+    told = main("--home", example, "people", "add", "zoe@example.org")
+    assert told.out == "zoe@example.org is added.\nThe latest edition goes to them as a welcome.\n"
+    assert main("--home", example, "people", "add", "zoe@example.org", "--json").document["welcome"] is False
+    before = {*(example / "mail" / "new").iterdir()}
+    assert main("--home", example, "run", "--until-idle").code == 0
+    (mail,) = {*(example / "mail" / "new").iterdir()} - before
+    assert b"Subject: Welcome to" in mail.read_bytes()
