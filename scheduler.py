@@ -40,7 +40,7 @@ from digest.editions import Edition, Run
 from digest.errors import Busy, DigestError, Refused, Stale
 from digest.home import open_home
 from digest.publications import Digest, Series
-from subscribers import members, offices
+from subscribers import asking, members, offices
 from subscribers.offices import Office
 
 log = structlog.get_logger(__name__)
@@ -59,7 +59,7 @@ def one_pass(office: Office) -> None:
     What fails keeps nothing else from being done; the first failure is raised at the end.
     """
     with offices.ending_gently(office):
-        _do(office, (watch, publish_due, compile_due, send_notices, carry_all_on, send_notices, tidy))
+        _do(office, (watch, publish_due, answer_asks, compile_due, send_notices, carry_all_on, send_notices, tidy))
 
 
 def _do(office: Office, steps: Sequence[Callable[[Office], None]]) -> None:
@@ -80,6 +80,15 @@ def _report(event: str, error: Exception, **facts: object) -> None:
         log.error(event, reason=str(error).partition("\n")[0], **facts)
     else:
         log.exception(event, **facts)
+
+
+def answer_asks(office: Office) -> None:
+    """What people asked for at the site's forms; who never confirmed is forgotten after a month."""
+    if office.jump:
+        return
+    now = office.clock()
+    asking.work_off(office.home, now=now)
+    office.home.db.run(partial(asking.tidy, settings=office.home.settings.sign_up, now=now))
 
 
 def send_notices(office: Office) -> None:
@@ -306,7 +315,7 @@ def _no_sooner(office: Office, due: datetime | None, conn: Connection) -> dateti
 # --- resident --------------------------------------------------------------------------------------------------
 
 
-CLOCK = (watch, publish_due, compile_due, send_notices, tidy)  # beside the sending, which may take hours
+CLOCK = (watch, publish_due, answer_asks, compile_due, send_notices, tidy)  # beside the sending, which may take hours
 SENDING = (watch, carry_all_on)
 
 

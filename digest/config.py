@@ -147,6 +147,21 @@ class PaceSection(_Section):
         return value
 
 
+class SignUpSection(_Section):
+    """How people may ask for mail by themselves, and how much asking is too much. Limits count in all processes."""
+
+    per_network: int = Field(default=20, ge=1)  # asks an hour from one network (IPv4 /24, IPv6 /56)
+    per_site: int = Field(default=500, ge=1)  # asks an hour in all
+    role_addresses: bool = True  # whether info@, office@ and the like may sign up
+    refused_domains: tuple[str, ...] = ()  # such as those that lend addresses for an hour
+    keep_network_days: int = Field(default=90, ge=1)  # how long the evidence keeps address and browser of who asked
+
+    @field_validator("refused_domains")
+    @classmethod
+    def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name.strip().lower().lstrip("@") for name in value)
+
+
 class Settings(BaseSettings):
     """Everything that is set for one home."""
 
@@ -163,6 +178,7 @@ class Settings(BaseSettings):
     engine: Engine = Engine()
     transport: TransportSection = TransportSection()
     pace: PaceSection = PaceSection()
+    sign_up: SignUpSection = SignUpSection()
 
     @classmethod
     def settings_customise_sources(

@@ -31,6 +31,14 @@ from subscribers.tables import preference_sets, slots, subscribers, subscription
 
 A_DAY = 86_400_000_000  # microseconds
 EVERYONE = Segment()
+_NEWS = (("active",), ())
+# Notices by kind -> the states in which they go, and the entries of the do-not-mail list that they pass.
+_PASSES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "confirm": (("pending", "left", "active", "paused"), suppression.BY_OPT_IN),
+    "settings": (("active", "paused"), ()),
+    "link": (("active", "paused", "left"), ("left",)),
+    "moved": (("active", "paused"), ()),
+}
 FIRST_DAY = tables.EPOCH.toordinal()
 
 
@@ -172,10 +180,15 @@ class Audience:
                 found[reader] = Recipient(reader, email, name, slots)
         return found
 
-    def barred(self, conn: Connection, digest_id: int, subscriber_id: int) -> str:
-        """Why a person must not be mailed now, in the words of `resolve`; empty when they may be."""
+    def barred(self, conn: Connection, kind: str, digest_id: int, subscriber_id: int) -> str:
+        """Why a person must not get a notice of this kind now, in the words of `resolve`; empty when they may."""
         row = conn.execute(_RESOLVE, {"digest": digest_id, "ids": _listed(conn, [subscriber_id])}).one_or_none()
-        return "erased" if row is None else _barred(row.state, row.reason)
+        if row is None:
+            return "erased"
+        states, reasons = _PASSES.get(kind, _NEWS)
+        if row.state not in states:
+            return "left" if row.state == "pending" else str(row.state)
+        return "" if row.reason is None or row.reason in reasons else "suppressed"
 
     def _issuer(self, edition: Edition) -> links.Issuer:
         day = links.expiry(edition.frozen_at or edition.created_at)

@@ -1,14 +1,17 @@
 """The evidence of consent: what people asked for, on whose word, and when.
 
-Promises: rows are only ever added; a row outlives the subscription and the person's erasure, as a bare number.
+Promises: rows are only added, but that asking without confirming is forgotten and that the network address and the
+browser are wiped after a time; a row outlives the subscription and the person's erasure, as a bare number.
 Refuses nothing: a leaver's wish is recorded as well as a joiner's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from hashlib import blake2b
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -18,18 +21,26 @@ from subscribers.tables import consent_events
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a consent comes from: `text` in words, `source` (a form, a file), and when it was given, as was stated."""
+    """Where a consent comes from: `text` in words, `source` (a form, a file), and when it was given, as was stated.
+
+    When a person gave it at a page of ours, `text` is the sentence that they saw and `version` its hash; `ip` and
+    `agent` are those of whoever did it (until `minimize`), `message_id` is that of the mail they answered.
+    """
 
     text: str = ""
     source: str = ""
     consented_at: str = ""
+    version: str = ""
+    ip: str = ""
+    agent: str = ""
+    message_id: str = ""
 
 
 @dataclass(frozen=True)
 class Event:
     """One line of the evidence."""
 
-    what: str  # imported, added, joined, left
+    what: str  # imported, added, asked, confirmed, joined, changed, paused, woke, left
     digest_id: int | None
     origin: Origin
     at: datetime
@@ -60,11 +71,9 @@ def record_all(
             "subscriber_id": subscriber_id,
             "digest_id": digest_id,
             "what": what,
-            "text": origin.text,
-            "source": origin.source,
-            "consented_at": origin.consented_at,
             "at": now,
         }
+        | asdict(origin)
         for subscriber_id, origin in people
     ]
     if rows:
@@ -75,7 +84,7 @@ def of_subscriber(conn: Connection, subscriber_id: int) -> tuple[Event, ...]:
     """Everything that is known of this person's consent, oldest first."""
     theirs = sa.select(consent_events).where(consent_events.c.subscriber_id == subscriber_id)
     return tuple(
-        Event(row.what, row.digest_id, Origin(row.text, row.source, row.consented_at), row.at)
+        Event(row.what, row.digest_id, _origin(row), row.at)
         for row in conn.execute(theirs.order_by(consent_events.c.id))
     )
 
@@ -83,7 +92,31 @@ def of_subscriber(conn: Connection, subscriber_id: int) -> tuple[Event, ...]:
 def latest(conn: Connection) -> dict[tuple[int, int | None], Origin]:
     """The newest origin of consent by subscriber and digest; leaving is none."""
     given = sa.select(consent_events).where(consent_events.c.what != "left").order_by(consent_events.c.id)
-    return {
-        (row.subscriber_id, row.digest_id): Origin(row.text, row.source, row.consented_at)
-        for row in conn.execute(given)
-    }
+    return {(row.subscriber_id, row.digest_id): _origin(row) for row in conn.execute(given)}
+
+
+def version(text: str) -> str:
+    """What names a sentence: twelve hexadecimal digits of its hash, so that no two texts are one version."""
+    return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def minimize(conn: Connection, *, before: datetime) -> int:
+    """Wipes network addresses and browsers from evidence that is older; the rest of it stays. Says how much there was.
+
+    They prove nothing that the confirmed address does not prove, once nobody disputes it any more.
+    """
+    t = consent_events
+    told = sa.or_(t.c.ip != "", t.c.agent != "")
+    return conn.execute(sa.update(t).where(t.c.at < before, told).values(ip="", agent="")).rowcount
+
+
+def forget_asking(conn: Connection, subscriber_id: int, digest_id: int) -> None:
+    """Deletes the evidence that somebody asked, when nobody ever confirmed it: it proves nothing."""
+    t = consent_events
+    conn.execute(
+        sa.delete(t).where(t.c.subscriber_id == subscriber_id, t.c.digest_id == digest_id, t.c.what == "asked")
+    )
+
+
+def _origin(row: sa.Row[Any]) -> Origin:
+    return Origin(*(getattr(row, field.name) for field in fields(Origin)))

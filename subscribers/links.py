@@ -2,6 +2,7 @@
 
 A link names a digest and a subscriber, never an address, and holds for one scope. "unsubscribe" never expires and is
 read with every key the home ever had: mail is kept for years. "preferences" holds for 90 days under the key of today.
+A link of the scope "once" names a row that says what it is for (`sent_links`).
 Promises: one form only (any changed character is refused), comparison in constant time, at most 44 characters, since
 header lines are short. Refuses by returning None: whatever stands in a link never raises.
 """
@@ -21,11 +22,13 @@ from digest.keys import Keyring
 
 UNSUBSCRIBE = "unsubscribe"
 PREFERENCES = "preferences"
+ONCE = "once"
 LIFETIME = timedelta(days=90)  # of a preferences link, from the issue of the mail that holds it
 
 _MAC = 16
 _HEADS = {UNSUBSCRIBE: struct.Struct(">HI"), PREFERENCES: struct.Struct(">HIH")}  # key number, digest, expiry day
 _PERSON = struct.Struct(">I")
+_ONCE = struct.Struct(">HI")  # key number, row
 _EPOCH = date(1970, 1, 1)
 _LONGEST = 44
 _TO_URL = bytes.maketrans(b"+/", b"-_")
@@ -103,6 +106,24 @@ def read(keyring: Keyring, token: str, scope: str, *, now: datetime) -> Grant | 
     if last_day and (number != keyring.current or (now.astimezone(UTC).date() - _EPOCH).days > last_day[0]):
         return None
     return Grant(scope, digest_id, _PERSON.unpack_from(payload, head.size)[0])
+
+
+def issue_once(keyring: Keyring, number: int) -> str:
+    """The token of row `number`, under the current key."""
+    payload = _ONCE.pack(keyring.current, number)
+    return _encode(payload + keys.mac(_key(keyring, ONCE, keyring.current), payload))
+
+
+def read_once(keyring: Keyring, token: str) -> int | None:
+    """The row that a token names, or None when it is not genuine; the row says how long it holds."""
+    raw = _decode(token)
+    if raw is None or len(raw) != _ONCE.size + _MAC:
+        return None
+    payload = raw[:-_MAC]
+    key, number = _ONCE.unpack(payload)
+    if key not in keyring.rotating or not compare_digest(raw[-_MAC:], keys.mac(_key(keyring, ONCE, key), payload)):
+        return None
+    return int(number)
 
 
 def mask(address: str) -> str:

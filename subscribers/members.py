@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from digest import publications
 from digest.errors import Refused
 from digest.keys import Keyring
-from subscribers import consent, newcomers, preferences, records, suppression
+from subscribers import consent, newcomers, preferences, records, sent_links, suppression
 from subscribers.consent import Origin
 from subscribers.newcomers import Choices, Newcomer
 from subscribers.records import Subscription
@@ -101,8 +101,67 @@ def add_all(
     return [Added(ids.get(one.address.key), results[one.address.key]) for one in people]
 
 
+def expect(
+    conn: Connection, keyring: Keyring, address: suppression.Address, choices: Choices, *, digest_id: int, now: datetime
+) -> int:
+    """The id of somebody who asks to join and has to confirm it; who is new to the digest is `pending` until then.
+
+    Whoever is here already stays as they are, and so does the do-not-mail list.
+    """
+    ground = preferences.hold(conn, digest_id)
+    writer = newcomers.Writer(conn, publications.by_id(conn, digest_id), ground, now)
+    hashes = {address.key: suppression.hash_of(keyring, address.key)}
+    one = Newcomer(address, choices, "pending")
+    ids = writer.subscribers([one], hashes)
+    row = preferences.find(conn, digest_id, ids[address.key])
+    if row is None:
+        writer.subscriptions([one], ids)
+    elif row.state == "pending":
+        _write(conn, row, joined_at=now)  # from when on it is forgotten if they do not confirm
+    return ids[address.key]
+
+
+def confirm(
+    conn: Connection, digest_id: int, subscriber_id: int, choices: Choices, *, now: datetime, origin: Origin
+) -> bool:
+    """Makes active who asked to join and proved that the address is theirs; False when they get the mail already.
+
+    That lifts what lighter reasons had put on the do-not-mail list.
+    """
+    theirs = conn.scalar(sa.select(subscribers.c.email_hash).where(subscribers.c.id == subscriber_id))
+    preferences.hold(conn, digest_id)
+    row = preferences.subscription(conn, digest_id, subscriber_id)
+    if theirs is None or row.state not in ("pending", "left"):
+        return False
+    suppression.lift_by_opt_in(conn, theirs)
+    change(conn, digest_id, subscriber_id, **vars(choices))
+    return join(conn, digest_id, subscriber_id, now=now, origin=origin, what="confirmed")
+
+
+def forget_unconfirmed(conn: Connection, *, before: datetime) -> int:
+    """Deletes who asked before then and never confirmed, with everything that is known of the asking."""
+    s = subscriptions
+    stale = sa.select(s.c.digest_id, s.c.subscriber_id).where(s.c.state == "pending", s.c.joined_at < before)
+    rows = conn.execute(stale.order_by(s.c.digest_id, s.c.subscriber_id)).all()
+    for row in rows:
+        preferences.hold(conn, row.digest_id)
+        mine = (s.c.digest_id == row.digest_id, s.c.subscriber_id == row.subscriber_id, s.c.state == "pending")
+        if conn.execute(sa.delete(s).where(*mine)).rowcount:
+            sent_links.forget(conn, row.subscriber_id, row.digest_id)
+            consent.forget_asking(conn, row.subscriber_id, row.digest_id)
+            elsewhere = sa.exists().where(s.c.subscriber_id == subscribers.c.id)
+            conn.execute(sa.delete(subscribers).where(subscribers.c.id == row.subscriber_id, ~elsewhere))
+    return len(rows)
+
+
 def join(
-    conn: Connection, digest_id: int, subscriber_id: int, *, now: datetime, origin: Origin = consent.NOTHING_STATED
+    conn: Connection,
+    digest_id: int,
+    subscriber_id: int,
+    *,
+    now: datetime,
+    origin: Origin = consent.NOTHING_STATED,
+    what: str = "joined",
 ) -> bool:
     """Makes active who waits to confirm or has left: new, with nothing owed; False when they are in already."""
     ground = preferences.hold(conn, digest_id)
@@ -110,7 +169,7 @@ def join(
     if row.state not in ("pending", "left"):
         return False
     _write(conn, row, state="active", since=ground.news, joined_at=now, paused_until=None, rev=row.rev + 1, **_NO_CARRY)
-    consent.record(conn, subscriber_id, "joined", digest_id=digest_id, now=now, origin=origin)
+    consent.record(conn, subscriber_id, what, digest_id=digest_id, now=now, origin=origin)
     return True
 
 
@@ -205,6 +264,7 @@ def leave(conn: Connection, digest_id: int, subscriber_id: int, *, now: datetime
         return False
     preferences.take_back(conn, digest_id, subscriber_id, "left", now=now)
     _write(conn, row, state="left", paused_until=None, rev=row.rev + 1, **_NO_CARRY)
+    sent_links.end_all(conn, subscriber_id, "left", now=now, digest_id=digest_id)
     consent.record(conn, subscriber_id, "left", digest_id=digest_id, now=now, origin=Origin(source=how))
     return True
 

@@ -22,6 +22,7 @@ from digest.errors import BadInput, Refused
 from digest.keys import Keyring
 from subscribers.tables import subscribers, subscriptions, suppressions
 
+BY_OPT_IN = ("left", "imported", "erased", "hard")  # what a person lifts who signs up anew and confirms it
 REASONS = ("left", "imported", "erased", "hard", "by-staff", "complaint")  # from the lightest to the gravest
 
 log = structlog.get_logger(__name__)
@@ -100,6 +101,13 @@ def lift(conn: Connection, keyring: Keyring, email: str, *, by: str, now: dateti
     lifted = conn.execute(sa.delete(suppressions).where(suppressions.c.email_hash == email_hash)).rowcount == 1
     log.info("suppression lifted", by=by.strip(), found=lifted, at=now.isoformat())
     return lifted
+
+
+def lift_by_opt_in(conn: Connection, email_hash: bytes) -> bool:
+    """The person at this address signed up anew and confirmed it; False when they were not on the list."""
+    _touch(conn, email_hash)
+    theirs = (suppressions.c.email_hash == email_hash, suppressions.c.reason.in_(BY_OPT_IN))
+    return conn.execute(sa.delete(suppressions).where(*theirs)).rowcount == 1
 
 
 def _touch(conn: Connection, email_hash: bytes) -> None:

@@ -99,5 +99,58 @@ consent_events = Table(
     Column("source", Text, nullable=False, server_default=""),
     Column("consented_at", Text, nullable=False, server_default=""),
     Column("at", Instant, nullable=False),
+    Column("version", Text, nullable=False, server_default=""),  # of a sentence that we show: the hash of its text
+    Column("ip", Text, nullable=False, server_default=""),  # of who did it; wiped after a set time
+    Column("agent", Text, nullable=False, server_default=""),  # their browser, as it calls itself; wiped too
+    Column("message_id", Text, nullable=False, server_default=""),  # of the mail that was answered
     sqlite_autoincrement=True,
+)
+
+# What people asked for at a form, until the clock has dealt with it: whoever asks waits for nothing that depends on
+# who is known.
+asks = Table(
+    "asks",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),  # sign-up, settings, copy, erase, address
+    Column("digest_id", Integer, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("wish", sa.JSON, nullable=False),  # choices, as `newcomers.Choices`
+    Column("origin", sa.JSON, nullable=False),  # evidence, as `consent.Origin`
+    Column("at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Links that were sent to an address, to be used once.
+sent_links = Table(
+    "sent_links",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),  # confirm, copy, erase, address, new-address
+    Column("digest_id", Integer, nullable=False),
+    Column("subscriber_id", Integer, nullable=False),
+    Column("wish", sa.JSON, nullable=False),  # what happens when it is used
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("outcome", Text, nullable=False, server_default=""),  # used, replaced, left
+    Column("message_id", Text, nullable=False, server_default=""),
+    sa.Index("ix_sent_links_person", "subscriber_id", "digest_id"),
+    sa.Index(
+        "ix_sent_links_open",
+        "expires_at",
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+# How often somebody or something asked of late.
+limits = Table(
+    "limits",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),  # keyed hash of an address or a network
+    Column("moments", sa.JSON, nullable=False),  # seconds since 1970, ascending
+    Column("until", Instant, nullable=False),  # the row is of no use any more then
+    sqlite_with_rowid=False,
 )

@@ -94,7 +94,7 @@ def _queue(
         whose,
     )
     key = home.keys.derive_fixed("message-id")
-    return notices.queue(conn, letter, shell, key=key, now=now, slots=dict(recipient.slots))
+    return bool(notices.queue(conn, letter, shell, key=key, now=now, slots=dict(recipient.slots)))
 
 
 def _recipient(conn: Connection, home: Home, edition: Edition, subscriber_id: int, now: datetime) -> Recipient | None:

@@ -34,7 +34,8 @@ from digest.tables import notices as t
 
 log = structlog.get_logger(__name__)
 
-Barred = Callable[[Connection, int, int], str]  # why a subscriber of a digest must not be mailed; empty: they may be
+# Why a subscriber of a digest must not get a notice of this kind; empty: they may.
+Barred = Callable[[Connection, str, int, int], str]
 
 TOGETHER_SECONDS = 600.0  # how long an answer may take
 
@@ -83,11 +84,12 @@ def queue(
     key: bytes,
     now: datetime,
     slots: dict[str, str] | None = None,
-) -> bool:
-    """Queues the mail; False when there was one for this occasion already. `key` makes its Message-ID."""
+) -> str:
+    """Queues the mail and returns its Message-ID, made with `key`; empty when there was one for this occasion."""
     uid = secrets.token_hex(16)
     compiled = message.compile(letter.rendered, shell, uid=uid, variant=1, key=key, date=now)
-    data = compiled.join(Recipient(0, letter.address, "", slots or {}))
+    recipient = Recipient(0, letter.address, "", slots or {})
+    data = compiled.join(recipient)
     digest_id, subscriber_id = letter.whose or (None, None)
     added = conn.execute(
         databases.insert_new(conn, t)
@@ -106,7 +108,7 @@ def queue(
         )
         .returning(t.c.id)
     )
-    return added.first() is not None
+    return compiled.message_id(recipient) if added.first() is not None else ""
 
 
 def deliver_due(
@@ -135,7 +137,8 @@ def _take(transport: Transport, now: datetime, owner: str, barred: Barred, conn:
     """
     _recover(conn, now)
     while (row := _lease(conn, transport, now, owner)) is not None:
-        why = barred(conn, row.digest_id, row.subscriber_id) if row.subscriber_id is not None else ""
+        whose = (row.kind, row.digest_id, row.subscriber_id)
+        why = barred(conn, *whose) if row.subscriber_id is not None else ""
         if not why:
             return _Held(row.id, row.uid, row.fence, row.address, row.message, row.attempts)
         skipped = {"state": State.SKIPPED, "code": why, "lease_until": 0, "address": None, "message": None}
@@ -164,7 +167,8 @@ def _lease(conn: Connection, transport: Transport, now: datetime, owner: str) ->
             fence=t.c.fence + 1,
         )
         .returning(
-            *(t.c.id, t.c.uid, t.c.fence, t.c.address, t.c.message, t.c.attempts, t.c.digest_id, t.c.subscriber_id)
+            *(t.c.id, t.c.uid, t.c.fence, t.c.address, t.c.message, t.c.attempts),
+            *(t.c.kind, t.c.digest_id, t.c.subscriber_id),
         )
     ).one_or_none()
 

@@ -64,7 +64,7 @@ def _tell(
     shell = render.Shell.from_json(plain)
     rendered = render.notice(shell, subject=subject, heading=subject, paragraphs=paragraphs)
     letter = notices.Letter(occasion, "staff", to, rendered)
-    return notices.queue(conn, letter, shell, key=home.keys.derive_fixed("message-id"), now=now)
+    return bool(notices.queue(conn, letter, shell, key=home.keys.derive_fixed("message-id"), now=now))
 
 
 def test_mail(conn: Connection, home: Home, preview: Preview, address: str, *, occasion: str, now: datetime) -> bool:
@@ -72,4 +72,5 @@ def test_mail(conn: Connection, home: Home, preview: Preview, address: str, *, o
     rendered = replace(preview.rendered, subject=f"[Test] {preview.rendered.subject}")
     letter = notices.Letter(f"test {occasion}", "test", address, rendered)
     key = home.keys.derive_fixed("message-id")
-    return notices.queue(conn, letter, preview.shell, key=key, now=now, slots=previews.sample_slots(preview.shell))
+    slots = previews.sample_slots(preview.shell)
+    return bool(notices.queue(conn, letter, preview.shell, key=key, now=now, slots=slots))

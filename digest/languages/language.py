@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 from gettext import NullTranslations
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date, format_skeleton, format_time
 from babel.lists import format_list
 from babel.numbers import format_decimal
 
@@ -84,6 +84,15 @@ class Language:
         """Aug 17, with the year when it is not that of `beside`."""
         skeleton = "MMMd" if day.year == beside.year else "yMMMd"
         return str(format_skeleton(skeleton, day, locale=self.locale))
+
+    def hour(self, moment: datetime) -> str:
+        """3:38 p.m., by the clock that `moment` shows."""
+        shown = str(format_time(moment, "short", locale=self.locale)).replace("\N{NARROW NO-BREAK SPACE}", " ")
+        return shown.replace(" AM", "\N{NO-BREAK SPACE}a.m.").replace(" PM", "\N{NO-BREAK SPACE}p.m.")
+
+    def listed(self, names: Sequence[str]) -> str:
+        """hiring, detainers and crime"""
+        return str(format_list(names, "standard", locale=self.locale))
 
     def either(self, names: Sequence[str]) -> str:
         """hiring, detainers, or crime"""

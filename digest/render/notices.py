@@ -25,12 +25,15 @@ def notice(
     heading: str,
     paragraphs: Sequence[str],
     button: Button | None = None,
+    after: Sequence[str] = (),
+    label: str = "",
+    why: str = "",
     language: str = "en",
 ) -> Rendered:
-    """The mail with these words; paragraphs are plain text."""
+    """The mail with these words, which are plain text: `after` stands below the button, `why` says why it comes."""
     shell, words = tidied(shell), wording.of(language)
-    subject, heading = clean(subject), clean(heading)
-    paragraphs = [clean(paragraph) for paragraph in paragraphs]
+    subject, heading, label, why = clean(subject), clean(heading), clean(label), clean(why)
+    paragraphs, after = [clean(paragraph) for paragraph in paragraphs], [clean(paragraph) for paragraph in after]
     if button:
         button = Button(clean(button.label), address(button.link, shell.site_url))
     html = templates.page(
@@ -40,10 +43,13 @@ def notice(
         subject=subject,
         heading=heading,
         label=heading,
-        label_line="",
+        label_line=label,
         paragraphs=paragraphs,
         button=button,
+        after=after,
+        why=why,
     ).replace("@@:preheader@@", "")
-    blocks = [plain.head(shell, ""), plain.title(heading), *map(plain.fold, paragraphs)]
+    blocks = [plain.head(shell, label), plain.title(heading), *map(plain.fold, paragraphs)]
     blocks += [plain.link(button.label, button.link)] if button else []
-    return Rendered(subject, html, "\n\n".join([*blocks, plain.foot(shell, words)]))
+    blocks += map(plain.fold, after)
+    return Rendered(subject, html, "\n\n".join([*blocks, plain.foot(shell, words, own=why)]))

@@ -54,12 +54,12 @@ def calls(invitations: Iterable[Call]) -> str:
     return "\n\n".join(link(call.title, call.link) for call in invitations)
 
 
-def foot(shell: Shell, words: Words, *, why: Sequence[str] = (), page: str = "") -> str:
+def foot(shell: Shell, words: Words, *, why: Sequence[str] = (), own: str = "", page: str = "") -> str:
     """What stands below the signature mark: why and the ways out, the mail's page, who and where we are.
 
-    A mail that says no `why` is about one person's own affair, and there is no list to leave.
+    A mail that says no `why` is about one person's own affair, as `own` may say, and there is no list to leave.
     """
-    lines = [_fold_slots(sentence) for sentence in why]
+    lines = [_fold_slots(sentence) for sentence in why] + ([fold(own)] if own else [])
     if why:
         lines += [link(words.fewer, slot("preferences")), link(words.unsubscribe, slot("unsubscribe"))]
     if page:

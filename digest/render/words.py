@@ -183,6 +183,13 @@ class Words(Language):
         """The link to the page of a mail."""
         return self.gettext("Read this digest on the web")
 
+    # --- notices
+
+    @property
+    def if_button_fails(self) -> str:
+        """Stands before the address that a button leads to."""
+        return self.gettext("If the button does not work, open this address:")
+
     # --- the welcome of who is new
 
     def welcome(self, digest: str) -> str:

@@ -50,7 +50,7 @@ def queue(stage: Stage, occasion: str = "test 1", kind: str = "test") -> bool:
     shell = render.Shell.from_json(plain)
     rendered = render.notice(shell, subject="Waiting for you", heading="Waiting", paragraphs=["An edition waits."])
     letter = Letter(occasion, kind, "dana@example.org", rendered)
-    return stage.db.run(partial(notices.queue, letter=letter, shell=shell, key=KEY, now=stage.now))
+    return bool(stage.db.run(partial(notices.queue, letter=letter, shell=shell, key=KEY, now=stage.now)))
 
 
 def deliver(stage: Stage, transport: Scripted | Outbox, owner: str = "test") -> int:

@@ -15,12 +15,14 @@ from digest import languages
 KEYWORDS = {"gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 FOLDER = Path(languages.__file__).parent
 ROOT = FOLDER.parents[1]
+SAYING = ("digest", "subscribers", "templates/web")
+METHODS = [("**.py", "python"), ("**.html", "jinja2")]
 CODES = sorted(languages.known() - {languages.SOURCE})
 
 
 def said() -> set[tuple[str | None, str]]:
     """Context and English text of everything that the code says."""
-    found = extract_from_dir(ROOT / "digest", method_map=[("**.py", "python")], keywords=KEYWORDS)
+    found = [one for folder in SAYING for one in extract_from_dir(ROOT / folder, method_map=METHODS, keywords=KEYWORDS)]
     return {(context, text if isinstance(text, str) else text[0]) for _, _, text, _, context in found}
 
 

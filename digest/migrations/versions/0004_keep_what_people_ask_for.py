@@ -1,0 +1,64 @@
+"""Keep what people ask for"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "asks",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("digest_id", sa.Integer(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("wish", sa.JSON(), nullable=False),
+        sa.Column("origin", sa.JSON(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_asks")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "limits",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("moments", sa.JSON(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_limits")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "sent_links",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("digest_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("wish", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", sa.Text(), server_default="", nullable=False),
+        sa.Column("message_id", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sent_links")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("sent_links", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_sent_links_open",
+            ["expires_at"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
+        batch_op.create_index("ix_sent_links_person", ["subscriber_id", "digest_id"], unique=False)
+
+    with op.batch_alter_table("consent_events", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("version", sa.Text(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("ip", sa.Text(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("agent", sa.Text(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("message_id", sa.Text(), server_default="", nullable=False))

@@ -1,0 +1,87 @@
+"""How often somebody may ask: one address, one network, the whole site; counted in the database for all processes.
+
+Promises: within any stretch of its length a limit lets no more through than it says; what is refused is not counted,
+so that asking on does not lengthen the wait. Keys are keyed hashes: the table names nobody. Refuses nothing itself; it
+tells from when on the next may come.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from digest import db, keys
+from digest.keys import Keyring
+from subscribers.suppression import Address
+from subscribers.tables import limits as t
+
+Limit = tuple[int, timedelta]  # so many within such a time
+
+_ONE_HOUSE = {"googlemail.com": "gmail.com"}  # domains that lead to the same mailboxes
+
+
+def allow(conn: Connection, key: bytes, at_most: Sequence[Limit], *, now: datetime) -> datetime | None:
+    """Counts one more; or, when that would be too many, counts nothing and says when it will not be."""
+    longest = max(length for _, length in at_most)
+    row = {"moments": [], "until": now + longest}
+    conn.execute(db.insert_new(conn, t).values(key=key, **row))
+    moments = conn.execute(sa.select(t.c.moments).where(t.c.key == key).with_for_update()).scalar_one()
+    second = int(now.timestamp())
+    recent = [moment for moment in moments if moment > second - longest.total_seconds() and moment <= second]
+    waits = [wait for limit in at_most if (wait := _wait(recent, limit, second))]
+    if waits:
+        return datetime.fromtimestamp(max(waits), UTC)
+    conn.execute(sa.update(t).where(t.c.key == key).values(moments=[*recent, second], until=now + longest))
+    return None
+
+
+def _wait(recent: Sequence[int], limit: Limit, second: int) -> int:
+    """The second from which this limit lets one more through; 0 when it does now."""
+    most, length = limit
+    inside = [moment for moment in recent if moment > second - length.total_seconds()]
+    return inside[-most] + int(length.total_seconds()) if len(inside) >= most else 0
+
+
+def forget(conn: Connection, *, now: datetime) -> int:
+    """Deletes what limits nobody any more."""
+    return conn.execute(sa.delete(t).where(t.c.until <= now)).rowcount
+
+
+# --- keys ------------------------------------------------------------------------------------------------------
+
+
+def of_address(keyring: Keyring, address: Address) -> bytes:
+    """The key of a mailbox in whatever spelling: case, dots, plus tags and letters that look alike make no other."""
+    local, _, domain = address.key.rpartition("@")
+    plain = unicodedata.normalize("NFKC", local).casefold().partition("+")[0].replace(".", "")
+    return _key(keyring, "address", f"{plain}@{_ONE_HOUSE.get(domain, domain)}")
+
+
+def of_network(keyring: Keyring, ip: str) -> bytes:
+    """The key of the network that an address of the internet is in: IPv4 /24, IPv6 /56; of what is none, its own."""
+    return _key(keyring, "network", network(ip))
+
+
+def of_site(keyring: Keyring) -> bytes:
+    """The key of all together."""
+    return _key(keyring, "site", "")
+
+
+def network(ip: str) -> str:
+    """192.0.2.0/24 for 192.0.2.7; IPv4 inside IPv6 counts as IPv4."""
+    try:
+        found = ipaddress.ip_address(ip)
+    except ValueError:
+        return ip
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or found
+    return str(ipaddress.ip_network(f"{found}/{24 if found.version == 4 else 56}", strict=False))
+
+
+def _key(keyring: Keyring, kind: str, text: str) -> bytes:
+    return keys.mac(keyring.derive_fixed("limits"), kind.encode(), text.encode())
