@@ -47,6 +47,7 @@ log = structlog.get_logger(__name__)
 
 SHORTEST = timedelta(milliseconds=500)  # between two rounds of a resident clock
 IDLE = timedelta(seconds=5)  # how often a resident clock looks for what other processes asked for
+TIDY = timedelta(hours=1)
 PASSING = (Busy, Stale, SQLAlchemyError, OSError)  # failures of the surroundings, not of an edition: tried again
 FORESEEN = (Busy, Stale, OperationalError, InterfaceError, OSError)  # told in a line; others show where they come from
 
@@ -83,12 +84,14 @@ def _report(event: str, error: Exception, **facts: object) -> None:
 
 
 def answer_asks(office: Office) -> None:
-    """What people asked for at the site's forms; who never confirmed is forgotten after a month."""
+    """What people asked for at the site's forms; once an hour what is of no use any more is forgotten."""
     if office.jump:
         return
     now = office.clock()
     asking.work_off(office.home, now=now)
-    office.home.db.run(partial(asking.tidy, settings=office.home.settings.sign_up, now=now))
+    if office.tidied is None or not timedelta(0) <= now - office.tidied < TIDY:
+        office.home.db.run(partial(asking.tidy, settings=office.home.settings.sign_up, now=now))
+        office.tidied = now
 
 
 def send_notices(office: Office) -> None:

@@ -106,7 +106,7 @@ def minimize(conn: Connection, *, before: datetime) -> int:
     They prove nothing that the confirmed address does not prove, once nobody disputes it any more.
     """
     t = consent_events
-    told = sa.or_(t.c.ip != "", t.c.agent != "")
+    told = sa.text("(ip != '' OR agent != '')")
     return conn.execute(sa.update(t).where(t.c.at < before, told).values(ip="", agent="")).rowcount
 
 

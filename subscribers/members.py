@@ -141,7 +141,9 @@ def confirm(
 def forget_unconfirmed(conn: Connection, *, before: datetime) -> int:
     """Deletes who asked before then and never confirmed, with everything that is known of the asking."""
     s = subscriptions
-    stale = sa.select(s.c.digest_id, s.c.subscriber_id).where(s.c.state == "pending", s.c.joined_at < before)
+    stale = sa.select(s.c.digest_id, s.c.subscriber_id).where(
+        sa.text("subscriptions.state = 'pending'"), s.c.joined_at < before
+    )
     rows = conn.execute(stale.order_by(s.c.digest_id, s.c.subscriber_id)).all()
     for row in rows:
         preferences.hold(conn, row.digest_id)

@@ -50,6 +50,7 @@ class Office:
     owner: str = field(default_factory=owners.me)
     steady: Steady | None = None  # what the clock is compared with; None where it is given by hand
     jump: Jump | None = None  # of the clock, that waits for an answer
+    tidied: datetime | None = None  # when what is of no use any more was last forgotten
 
     def close(self) -> None:
         self.transport.close()

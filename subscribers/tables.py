@@ -75,6 +75,12 @@ subscriptions = Table(
         sqlite_where=sa.text("carry_instant IS NOT NULL"),
         postgresql_where=sa.text("carry_instant IS NOT NULL"),
     ),
+    sa.Index(
+        "ix_subscriptions_pending",
+        "joined_at",
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -103,6 +109,12 @@ consent_events = Table(
     Column("ip", Text, nullable=False, server_default=""),  # of who did it; wiped after a set time
     Column("agent", Text, nullable=False, server_default=""),  # their browser, as it calls itself; wiped too
     Column("message_id", Text, nullable=False, server_default=""),  # of the mail that was answered
+    sa.Index(
+        "ix_consent_events_told",
+        "at",
+        sqlite_where=sa.text("ip != '' OR agent != ''"),
+        postgresql_where=sa.text("ip != '' OR agent != ''"),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -62,3 +62,19 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("ip", sa.Text(), server_default="", nullable=False))
         batch_op.add_column(sa.Column("agent", sa.Text(), server_default="", nullable=False))
         batch_op.add_column(sa.Column("message_id", sa.Text(), server_default="", nullable=False))
+        batch_op.create_index(
+            "ix_consent_events_told",
+            ["at"],
+            unique=False,
+            sqlite_where=sa.text("ip != '' OR agent != ''"),
+            postgresql_where=sa.text("ip != '' OR agent != ''"),
+        )
+
+    with op.batch_alter_table("subscriptions", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_subscriptions_pending",
+            ["joined_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'pending'"),
+            postgresql_where=sa.text("state = 'pending'"),
+        )
