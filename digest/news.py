@@ -70,6 +70,11 @@ def entries(conn: Connection, *, above: int, upto: int) -> list[Entry]:
     return _read(conn, publication_log.c.sequence > above, publication_log.c.sequence <= upto)
 
 
+def since(conn: Connection, moment: datetime) -> list[Entry]:
+    """What became news from this moment on, in order."""
+    return _read(conn, publication_log.c.at >= moment)
+
+
 def by_sequences(conn: Connection, sequences: Collection[int]) -> dict[int, Entry]:
     """The entries with these sequences, by sequence; unknown ones are left out."""
     found = _read(conn, publication_log.c.sequence.in_(sequences))

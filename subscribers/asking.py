@@ -21,7 +21,18 @@ from digest.config import SignUpSection
 from digest.errors import BadInput, NotFound
 from digest.home import Home
 from digest.keys import Keyring
-from subscribers import consent, limits, members, newcomers, notices, preferences, sent_links, suppression, welcomes
+from subscribers import (
+    consent,
+    limits,
+    members,
+    newcomers,
+    notices,
+    preferences,
+    records,
+    sent_links,
+    suppression,
+    welcomes,
+)
 from subscribers.consent import Origin
 from subscribers.newcomers import Choices
 from subscribers.sent_links import SentLink
@@ -53,18 +64,20 @@ class Ask:
     origin: Origin
 
 
+DOMAIN, ROLE = "domain", "role"  # what of an address the settings leave out
+
+
 # --- asking ----------------------------------------------------------------------------------------------------
 
 
 def checked(email: str, settings: SignUpSection) -> suppression.Address:
-    """The address, if it may sign up. Raises BadInput naming what to do."""
+    """The address, if it may sign up. Raises BadInput naming "email", or the DOMAIN or ROLE that may not."""
     address = suppression.address(email)
     local, _, domain = address.key.rpartition("@")
     if any(domain == refused or domain.endswith(f".{refused}") for refused in settings.refused_domains):
-        raise BadInput("email", "Addresses of this domain cannot sign up.", "Give another address of yours.")
+        raise BadInput(DOMAIN, "Addresses of this domain cannot sign up.", "Give another address of yours.")
     if not settings.role_addresses and local in ROLES:
-        why = "This looks like an address that several people read."
-        raise BadInput("email", why, "Give an address of your own.")
+        raise BadInput(ROLE, "Several people may read this address.", "Give an address of your own.")
     return address
 
 
@@ -80,6 +93,28 @@ def ask(conn: Connection, keyring: Keyring, settings: SignUpSection, wanted: Ask
     values = {"kind": wanted.kind, "digest_id": wanted.digest_id, "email": wanted.email, "at": now}
     conn.execute(sa.insert(t).values(values | {"wish": asdict(wanted.choices), "origin": asdict(wanted.origin)}))
     return None
+
+
+def ask_again(
+    conn: Connection,
+    keyring: Keyring,
+    settings: SignUpSection,
+    *,
+    kind: str,
+    digest_id: int,
+    subscriber_id: int,
+    origin: Origin,
+    now: datetime,
+) -> datetime | None:
+    """`ask` for somebody who holds a link of theirs, with the choices that they had; nothing when they are not known.
+
+    The answer goes to their address alone: whoever was forwarded the link gets nothing by it.
+    """
+    row = records.of_digest(conn, digest_id, [subscriber_id]).get(subscriber_id)
+    if row is None:
+        return None
+    choices = Choices(dict(row.preferences), row.hour, row.zone, None, row.language)
+    return ask(conn, keyring, settings, Ask(kind, digest_id, row.email, choices, origin), now=now)
 
 
 # --- what the clock does with it -------------------------------------------------------------------------------

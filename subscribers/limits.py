@@ -62,6 +62,11 @@ def of_address(keyring: Keyring, address: Address) -> bytes:
     return _key(keyring, "address", f"{plain}@{_ONE_HOUSE.get(domain, domain)}")
 
 
+def of_asker(keyring: Keyring, address: Address) -> bytes:
+    """The key of a mailbox that questions come from: asking costs nobody their confirmation."""
+    return _key(keyring, "asker", address.key)
+
+
 def of_network(keyring: Keyring, ip: str) -> bytes:
     """The key of the network that an address of the internet is in: IPv4 /24, IPv6 /56; of what is none, its own."""
     return _key(keyring, "network", network(ip))

@@ -141,9 +141,8 @@ def confirm(
 def forget_unconfirmed(conn: Connection, *, before: datetime) -> int:
     """Deletes who asked before then and never confirmed, with everything that is known of the asking."""
     s = subscriptions
-    stale = sa.select(s.c.digest_id, s.c.subscriber_id).where(
-        sa.text("subscriptions.state = 'pending'"), s.c.joined_at < before
-    )
+    pending = sa.text("subscriptions.state = 'pending'")  # in these words, or the index is not used
+    stale = sa.select(s.c.digest_id, s.c.subscriber_id).where(pending, s.c.joined_at < before)
     rows = conn.execute(stale.order_by(s.c.digest_id, s.c.subscriber_id)).all()
     for row in rows:
         preferences.hold(conn, row.digest_id)
@@ -255,7 +254,7 @@ def wake_due(conn: Connection, *, now: datetime, most: int = 500) -> int:
     return sum(wake(conn, row.digest_id, row.subscriber_id) for row in due[:most])
 
 
-def leave(conn: Connection, digest_id: int, subscriber_id: int, *, now: datetime, how: str) -> bool:
+def leave(conn: Connection, digest_id: int, subscriber_id: int, *, now: datetime, how: str | Origin) -> bool:
     """Ends a subscription at once: nothing planned goes out, nothing stays owed. `how` says by which way they left.
 
     False when they had left already or are not known: leaving can be repeated.
@@ -267,7 +266,14 @@ def leave(conn: Connection, digest_id: int, subscriber_id: int, *, now: datetime
     preferences.take_back(conn, digest_id, subscriber_id, "left", now=now)
     _write(conn, row, state="left", paused_until=None, rev=row.rev + 1, **_NO_CARRY)
     sent_links.end_all(conn, subscriber_id, "left", now=now, digest_id=digest_id)
-    consent.record(conn, subscriber_id, "left", digest_id=digest_id, now=now, origin=Origin(source=how))
+    consent.record(
+        conn,
+        subscriber_id,
+        "left",
+        digest_id=digest_id,
+        now=now,
+        origin=Origin(source=how) if isinstance(how, str) else how,
+    )
     return True
 
 

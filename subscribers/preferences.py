@@ -81,6 +81,15 @@ def fit(mapping: Mapping[str, str], offered: Sequence[str]) -> dict[str, str]:
     return {REST: OFF} | {topic: OFF if cadence == OFF else nearest(cadence) for topic, cadence in mapping.items()}
 
 
+def no_oftener(mapping: Mapping[str, str], cadence: str) -> dict[str, str]:
+    """The same choices with `cadence` wherever it is less often; what is off stays off."""
+    slowest = CADENCES.index(cadence)
+    return {
+        topic: often if often == OFF or CADENCES.index(often) >= slowest else cadence
+        for topic, often in mapping.items()
+    }
+
+
 def cadence_for(mapping: Mapping[str, str], topics: Iterable[str]) -> str:
     """The cadence at which an entry with these topics reaches a reader: the most frequent, "off" only if all are."""
     rest = mapping.get(REST, OFF)

@@ -189,6 +189,18 @@ def _deliveries(conn: Connection, subscriber_id: int) -> tuple[Delivery, ...]:
     )
 
 
+def is_under_way(conn: Connection, digest_id: int, subscriber_id: int) -> bool:
+    """Whether a mail of this digest is made for them and has not gone out yet."""
+    d = deliveries
+    waiting = (
+        sa.select(d.c.edition_id)
+        .join(editions, editions.c.id == d.c.edition_id)
+        .where(editions.c.digest_id == digest_id, editions.c.state.in_(("frozen", "sending")))
+        .where(d.c.subscriber_id == subscriber_id, d.c.state.in_((State.PLANNED, State.TRYING)))
+    )
+    return conn.scalar(waiting.limit(1)) is not None
+
+
 @dataclass(frozen=True)
 class Unreached:
     """One person whom an edition did not surely reach, or was kept from."""

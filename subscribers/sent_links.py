@@ -93,9 +93,10 @@ def end_all(conn: Connection, subscriber_id: int, outcome: str, *, now: datetime
     return _end(conn, outcome, now, t.c.subscriber_id == subscriber_id, *of_digest)
 
 
-def forget(conn: Connection, subscriber_id: int, digest_id: int) -> None:
-    """Deletes what was sent to a person for one digest."""
-    conn.execute(sa.delete(t).where(t.c.subscriber_id == subscriber_id, t.c.digest_id == digest_id))
+def forget(conn: Connection, subscriber_id: int, digest_id: int | None = None) -> None:
+    """Deletes what was sent to a person, for one digest or all."""
+    of_digest = [t.c.digest_id == digest_id] if digest_id is not None else []
+    conn.execute(sa.delete(t).where(t.c.subscriber_id == subscriber_id, *of_digest))
 
 
 def _end(conn: Connection, outcome: str, now: datetime, *which: sa.ColumnElement[bool]) -> int:

@@ -18,7 +18,8 @@ from digest import publications
 from digest.cli import desk, person
 from digest.errors import BadInput, Refused
 from digest.home import Home
-from subscribers import consent, members, newcomers, preferences, records, sheets, suppression, transfer, welcomes
+from subscribers import departures, members, newcomers, preferences, records, sheets, transfer, welcomes
+from subscribers.consent import Origin
 
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The e-mail address.")]
 Digest = Annotated[str, typer.Option(help="The digest; the first one by default.")]
@@ -114,7 +115,7 @@ def add(
 def _add(home: Home, address: str, wish: _Wish, source: str, conn: Connection) -> tuple[str, bool, list[str]]:
     digest_id = _digest(conn, wish.digest).id
     mapping = _mapping(conn, digest_id, wish.topics)
-    origin, now = consent.Origin(text=source, source="command line"), desk.now()
+    origin, now = Origin(text=source, source="command line"), desk.now()
     added = members.add(conn, home.keys, address, digest_id=digest_id, now=now, origin=origin, **wish.values(mapping))
     one = added.subscriber_id
     welcomed = one is not None and welcomes.queue(conn, home, digest_id, one, now=now)
@@ -148,12 +149,14 @@ def change(
     wish = _Wish(digest, topics, hour, zone, name, language)
     standing = "paused" if pause_until else "afresh" if afresh else "wake" if wake else "leave" if leave else ""
     until = _day(pause_until) if pause_until else None
-    changed, unknown = home.db.run(partial(_change, address, wish, standing, until))
+    changed, unknown = home.db.run(partial(_change, home, address, wish, standing, until))
     line = f"{address} is changed." if changed else f"{address} is as it was; there was nothing to change."
     desk.answer({"email": address, "changed": changed}, line, *_note(unknown), as_json=as_json)
 
 
-def _change(address: str, wish: _Wish, standing: str, until: date | None, conn: Connection) -> tuple[bool, list[str]]:
+def _change(
+    home: Home, address: str, wish: _Wish, standing: str, until: date | None, conn: Connection
+) -> tuple[bool, list[str]]:
     digest_id, now = _digest(conn, wish.digest).id, desk.now()
     person = records.find(conn, address).subscriber_id
     mapping = _mapping(conn, digest_id, wish.topics)
@@ -165,7 +168,7 @@ def _change(address: str, wish: _Wish, standing: str, until: date | None, conn: 
     elif standing in ("wake", "afresh"):
         changed |= members.wake(conn, digest_id, person, drop=standing == "afresh")
     elif standing == "leave":
-        changed |= members.leave(conn, digest_id, person, now=now, how="staff")
+        changed |= departures.leave_within(home, digest_id, person, Origin(source="staff"), now, conn)
     return changed, _unknown(conn, mapping)
 
 
@@ -193,6 +196,23 @@ def show(context: typer.Context, address: Address, as_json: desk.AsJson = False)
         desk.say(*person.lines(found, home.settings.site.time_zone))
 
 
+@people_app.command("erase")
+def erase(
+    context: typer.Context,
+    address: Address,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    as_json: desk.AsJson = False,
+) -> None:
+    """Delete everything personal that is known of somebody, for good; no import brings them back."""
+    home = desk.desk(context).home()
+    with home.db.reading() as conn:
+        found = records.find(conn, address)
+    if not yes and not typer.confirm(f"Delete everything about {found.email}? This cannot be undone.", err=True):
+        raise Refused("Nothing was changed.")
+    done = departures.erase(home, found.subscriber_id, how=Origin(source="staff"), now=desk.now())
+    desk.answer({"email": address, "erased": done}, f"{address} is erased.", as_json=as_json)
+
+
 def suppress(
     context: typer.Context,
     address: Address,
@@ -203,14 +223,11 @@ def suppress(
     """Never mail an address again (the do-not-mail list); or allow it, with --lift and --by NAME."""
     home = desk.desk(context).home()
     if lift:
-        step = partial(suppression.lift, keyring=home.keys, email=address, by=by, now=desk.now())
+        done = departures.lift(home, address, by=by, now=desk.now())
         words = ("is off the do-not-mail list.", "was not on the do-not-mail list.")
     else:
-        step = partial(
-            suppression.add, keyring=home.keys, email=address, reason="by-staff", now=desk.now(), by=by or desk.user()
-        )
+        done = departures.suppress(home, address, reason="by-staff", by=by or desk.user(), now=desk.now())
         words = ("is on the do-not-mail list.", "was on the do-not-mail list already.")
-    done = home.db.run(step)
     line = f"{address} {words[0] if done else words[1]}"
     desk.answer({"email": address, "listed": not lift, "changed": done}, line, as_json=as_json)
 

@@ -60,6 +60,11 @@ class Language:
         return str(self.locale.language)
 
     @property
+    def own_name(self) -> str:
+        """English, español"""
+        return str(self.locale.get_display_name(self.locale) or self.tag)
+
+    @property
     def direction(self) -> str:
         """ltr or rtl."""
         return str(self.locale.text_direction)
@@ -84,6 +89,11 @@ class Language:
         """Aug 17, with the year when it is not that of `beside`."""
         skeleton = "MMMd" if day.year == beside.year else "yMMMd"
         return str(format_skeleton(skeleton, day, locale=self.locale))
+
+    def weekday(self, day: int) -> str:
+        """Mondays, for 0: a day of the week as it is said of all of them."""
+        names = self.pgettext("every week", "Mondays Tuesdays Wednesdays Thursdays Fridays Saturdays Sundays")
+        return names.split(" ")[day]
 
     def hour(self, moment: datetime) -> str:
         """3:38 p.m., by the clock that `moment` shows."""

@@ -20,6 +20,7 @@ from litestar.types import ASGIApp
 
 from digest import errors
 from digest.home import Home
+from digest.languages import Language
 from digest.web import files, look, public
 from digest.web.guard import Guard
 from digest.web.look import Site, WebRequest
@@ -34,17 +35,6 @@ STATUS: dict[type[errors.DigestError], int] = {
     errors.Busy: 503,
 }
 KEPT = ("allow", "retry-after")  # headers of an error that its page keeps
-SAID = {
-    400: ("This request is not complete", "Part of the address is missing or was changed on its way."),
-    404: ("There is nothing at this address", "It may have been mistyped, or the link was cut off in a mail."),
-    405: ("This page cannot do that", "It can be read, and nothing else."),
-    409: ("That cannot be done now", "Nothing was changed."),
-    410: ("This is gone", "It was here once, and was taken down for good."),
-    413: ("That was too much to send", "Nothing was stored. Send less at once."),
-    429: ("Many requests came from here", "Wait a few minutes, then try again."),
-    500: ("Something is wrong on our side", "Nothing that you did caused it, and nothing was lost."),
-    503: ("This takes longer than it should", "Nothing was changed. Try again in a minute."),
-}
 
 
 def create(home: Home, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> ASGIApp:
@@ -69,9 +59,16 @@ def error_page(request: WebRequest, error: Exception) -> Response[str]:
         kind_of_page = request.url.path.split("/")[1]
         trace = "".join(traceback.format_tb(error.__traceback__))  # no message, no values: they may hold a link
         log.error("page failed", page=f"/{kind_of_page}", reference=reference, why=type(error).__name__, trace=trace)
-    title, why = SAID.get(status) or SAID[500 if status >= 500 else 400]
+    language = look.language_of(request)
+    title, why = said(look.of(request).book(language).words, status)
     return look.of(request).page(
-        "errors/error.html", status=status, headers=headers, title=title, why=why, reference=reference
+        "errors/error.html",
+        status=status,
+        headers=headers,
+        language=language,
+        title=title,
+        why=why,
+        reference=reference,
     )
 
 
@@ -83,3 +80,31 @@ def _status(error: Exception) -> tuple[int, dict[str, Any]]:
         return error.status_code, kept
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
     return status, {"retry-after": "60"} if status == 503 else {}
+
+
+def said(say: Language, status: int) -> tuple[str, str]:
+    """What a page says of an error: what is so, and what it means."""
+    known = {
+        400: (
+            say.gettext("This request is not complete"),
+            say.gettext("Part of the address is missing or was changed on its way."),
+        ),
+        404: (
+            say.gettext("There is nothing at this address"),
+            say.gettext("It may have been mistyped, or the link was cut off in a mail."),
+        ),
+        405: (say.gettext("This page cannot do that"), say.gettext("It can be read, and nothing else.")),
+        409: (say.gettext("That cannot be done now"), say.gettext("Nothing was changed.")),
+        410: (say.gettext("This is gone"), say.gettext("It was here once, and was taken down for good.")),
+        413: (say.gettext("That was too much to send"), say.gettext("Nothing was stored. Send less at once.")),
+        429: (say.gettext("Many requests came from here"), say.gettext("Wait a few minutes, then try again.")),
+        500: (
+            say.gettext("Something is wrong on our side"),
+            say.gettext("Nothing that you did caused it, and nothing was lost."),
+        ),
+        503: (
+            say.gettext("This takes longer than it should"),
+            say.gettext("Nothing was changed. Try again in a minute."),
+        ),
+    }
+    return known.get(status) or known[500 if status >= 500 else 400]

@@ -1,7 +1,8 @@
 """How pages are made: one template environment, dates and sizes in words, and the answer around a page.
 
 Promises: every text is escaped unless it is the clean body of an item; links come from the settings, never from the
-request; a page needs no script. The style sheet's address holds the hash of its content, so it may be kept for ever.
+request; a page needs no script, and is in one language, that of its reader where it is known, else the browser's. The
+addresses of static files hold the hash of their content, so they may be kept for ever.
 Serves all faces that show HTML.
 """
 
@@ -19,8 +20,9 @@ from zoneinfo import ZoneInfo
 import jinja2
 from babel.dates import format_skeleton
 from litestar import MediaType, Request, Response
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from digest import languages
 from digest.config import CallToAction
 from digest.home import Home
 from digest.items import Attachment, Item
@@ -28,7 +30,7 @@ from digest.render import words
 from digest.render.words import Words
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "web"
-STATIC_NAME = re.compile(r"[a-z0-9][a-z0-9-]*\.css")
+STATIC_NAME = re.compile(r"[a-z0-9][a-z0-9-]*\.(css|js)")
 
 WebRequest = Request[Any, Any, Any]
 
@@ -39,16 +41,48 @@ class Site:
     def __init__(self, home: Home, clock: Callable[[], datetime]) -> None:
         self.home = home
         self.clock = clock
+        self._books: dict[str, Book] = {}
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where the site is."""
+        return ZoneInfo(self.home.settings.site.time_zone)
 
     @property
     def today(self) -> date:
         """The calendar day where the site is."""
-        return self.clock().astimezone(ZoneInfo(self.home.settings.site.time_zone)).date()
+        return self.clock().astimezone(self.zone).date()
 
-    @property
-    def words(self) -> Words:
-        """How dates and sizes are written in the site's language."""
-        return words.of(self.home.settings.site.language)
+    def book(self, language: str = "") -> Book:
+        """The pages in a language, by default the site's."""
+        site = self.home.settings.site
+        tag = languages.choose(language, site.languages) if language else site.language
+        if tag not in self._books:
+            self._books[tag] = Book(self, words.of(tag))
+        return self._books[tag]
+
+    def page(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        language: str = "",
+        **context: Any,
+    ) -> Response[str]:
+        """The page `template` as an answer; browsers ask again each time, since news must show at once."""
+        html = self.book(language).templates.get_template(template).render(**context)
+        vary = {"vary": "accept-language"} if len(self.home.settings.site.languages) > 1 else {}
+        said: dict[str, str] = {"cache-control": "no-cache", **vary, **(headers or {})}
+        return Response(html, status_code=status, media_type=MediaType.HTML, headers=said)
+
+
+class Book:
+    """All pages of a site in one language."""
+
+    def __init__(self, site: Site, words: Words) -> None:
+        self.site = site
+        self.words = words
 
     @cached_property
     def templates(self) -> jinja2.Environment:
@@ -65,25 +99,55 @@ class Site:
             day=self.day,
             long_day=self.long_day,
             filesize=self.words.size,
-            label=label,
-            plural=plural,
+            label=self.label,
+            plural=self.plural,
             short_title=short_title,
         )
-        env.globals.update(site=self.home.settings.site, style=f"/static/site.css?v={static_hash('site.css')}")
+        env.globals.update(site=self.site.home.settings.site, style=static("site.css"), static=static)
         env.globals.update(calls=self.calls, body=lambda item: Markup(item.body))  # noqa: S704 - markup cleaned it
+        env.globals.update(words=self.words, _=self.say, ngettext=self.count, strong=strong, link=link)
         return env
 
     @property
     def calls(self) -> tuple[CallToAction, ...]:
         """The invitations at the foot of the home page: as set, else the two that every site can keep."""
-        return self.home.settings.site.calls_to_action or (
-            CallToAction(title="Share a question", text="A person answers it.", link="/ask", label="Ask us"),
-            CallToAction(title="Contact us", text="For press and partners.", link="/ask", label="Write to us"),
+        words = self.words
+        return self.site.home.settings.site.calls_to_action or (
+            CallToAction(
+                title=words.gettext("Share a question"),
+                text=words.gettext("A person answers it."),
+                link="/ask",
+                label=words.gettext("Ask us"),
+            ),
+            CallToAction(
+                title=words.gettext("Contact us"),
+                text=words.gettext("For press and partners."),
+                link="/ask",
+                label=words.gettext("Write to us"),
+            ),
         )
+
+    # --- what templates say
+
+    def say(self, message: str, **values: object) -> Markup:
+        """`message` in this language as markup; the {values} are escaped, unless they are markup."""
+        return _filled(self.words.gettext(message), values)
+
+    def count(self, one: str, many: str, number: int, **values: object) -> Markup:
+        """The form that this language has for `number`, with {n} as it writes it."""
+        return _filled(self.words.catalog.ngettext(one, many, number), {"n": self.words.digits(number)} | values)
+
+    def label(self, kind: str) -> str:
+        """A kind of item with a capital first letter, as it is said in this language."""
+        return label(self.words.kind(kind))
+
+    def plural(self, kind: str) -> str:
+        """A kind for lists of kinds; only of English we know how it is counted."""
+        return plural(kind) if self.words.base == languages.SOURCE else self.label(kind)
 
     def day(self, value: date | str | None) -> str:
         """A day in a margin: "Aug 17", with the year when it is not this one."""
-        return self._written(value, lambda day: self.words.short(day, self.today), "MMMd")
+        return self._written(value, lambda day: self.words.short(day, self.site.today), "MMMd")
 
     def long_day(self, value: date | str | None) -> str:
         """A day in a sentence: "August 17, 2023"."""
@@ -92,7 +156,7 @@ class Site:
     def _written(self, value: date | str | None, write: Callable[[date], str], yearless: str) -> str:
         """The day as `write` has it; one whose year nobody knows keeps its month and day, other text stays as it is."""
         if isinstance(value, datetime):
-            value = value.astimezone(ZoneInfo(self.home.settings.site.time_zone)).date()
+            value = value.astimezone(self.site.zone).date()
         try:
             if isinstance(value, str) and value.startswith("--"):  # 2000 is a leap year: every day exists
                 day = date.fromisoformat(f"2000{value[1:]}")
@@ -101,19 +165,31 @@ class Site:
         except ValueError:
             return str(value)
 
-    def page(
-        self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
-    ) -> Response[str]:
-        """The page `template` as an answer; browsers ask again each time, since news must show at once."""
-        html = self.templates.get_template(template).render(**context)
-        said: dict[str, str] = {"cache-control": "no-cache", **(headers or {})}
-        return Response(html, status_code=status, media_type=MediaType.HTML, headers=said)
-
 
 def of(request: WebRequest) -> Site:
     """The site that serves this request."""
     site: Site = request.app.state["site"]
     return site
+
+
+def language_of(request: WebRequest) -> str:
+    """The language that the browser asks for first (RFC 9110, section 12.5.4) and we speak; else empty."""
+    wanted = []
+    for part in request.headers.get("accept-language", "")[:200].split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        try:
+            wanted.append((float(weight or 1), tag.strip()))
+        except ValueError:
+            continue
+    offered = of(request).home.settings.site.languages
+    spoken = {tag.lower().split("-")[0] for tag in offered}
+    found = (tag for _, tag in sorted(wanted, key=lambda one: -one[0]) if tag.lower().split("-")[0] in spoken)
+    return languages.choose(next(found, ""), offered) if wanted else ""
+
+
+def static(name: str) -> str:
+    """The address of a static file."""
+    return f"/static/{name}?v={static_hash(name)}"
 
 
 def static_hash(name: str) -> str:
@@ -146,6 +222,21 @@ def short_title(item: Item) -> str:
     said = head.strip().casefold()
     named = {item.kind.casefold(), plural(item.kind).casefold()}
     return rest.strip() if colon and rest.strip() and said in named else item.title
+
+
+def strong(text: str) -> Markup:
+    """A part of a sentence that stands out."""
+    return Markup('<strong class="strong">{}</strong>').format(text)
+
+
+def link(address: str, text: str) -> Markup:
+    """A link inside a sentence."""
+    return Markup('<a href="{}">{}</a>').format(address, text)
+
+
+def _filled(text: str, values: Mapping[str, object]) -> Markup:
+    escaped = Markup(escape(text))  # noqa: S704 - escaped just here
+    return escaped.format(**values) if values else escaped
 
 
 def _kept(day: str) -> str:

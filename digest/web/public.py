@@ -1,4 +1,4 @@
-"""Pages for everyone: what is new, one item, topics, past editions, the list of feeds, and how to reach a person.
+"""Pages for everyone: what is new, one item, topics, past editions, and the list of feeds.
 
 Promises: no cookie, no script, nothing that changes state; an item keeps its address when it is withdrawn. Refuses:
 drafts and items that wait for their hour (404, as if they did not exist).
@@ -35,7 +35,8 @@ def home(request: WebRequest, kind: FromQuery[str] = "", page: FromQuery[int] = 
         editions = archive.archive(conn, limit=1)
     counted = dict(kinds)
     total = counted.get(kind, 0) if kind else sum(counted.values())
-    return site.page(
+    return _page(
+        request,
         "public/home.html",
         kinds=kinds,
         kind=kind,
@@ -56,11 +57,16 @@ def item(request: WebRequest, slug: FromPath[str]) -> Response[str]:
         names = topic_names(conn)
         beside = items.latest(conn, topic=found.topics[0]) if found.topics else []
     if found.state == "withdrawn":
-        return site.page("public/withdrawn.html", status=410, item=found)
+        return _page(request, "public/withdrawn.html", status=410, item=found)
     if found.state != "published":
         raise NotFound("There is nothing at this address.")
     newer, older = neighbors(beside, found)
-    return site.page("public/item.html", item=found, topic_names=names, newer=newer, older=older)
+    return _page(request, "public/item.html", item=found, topic_names=names, newer=newer, older=older)
+
+
+def _page(request: WebRequest, template: str, **context: Any) -> Response[str]:
+    """A page for everyone, in the language that the browser asks for."""
+    return look.of(request).page(template, language=look.language_of(request), **context)
 
 
 def topic_names(conn: Connection) -> dict[str, str]:
@@ -91,13 +97,13 @@ def topic(request: WebRequest, slug: FromPath[str]) -> Response[str]:
         shown = items.latest(conn, topic=slug) if found else []
     if not found:
         return _topics(request, unknown=slug, status=404)
-    return site.page("public/topic.html", topic=found, shown=shown)
+    return _page(request, "public/topic.html", topic=found, shown=shown)
 
 
 def _topics(request: WebRequest, *, unknown: str = "", status: int = 200) -> Response[str]:
     site = look.of(request)
     with site.home.db.reading() as conn:
-        return site.page("public/topics.html", status=status, unknown=unknown, topics=publications.topics(conn))
+        return _page(request, "public/topics.html", status=status, unknown=unknown, topics=publications.topics(conn))
 
 
 @get("/feeds", sync_to_thread=True)
@@ -106,7 +112,7 @@ def feeds(request: WebRequest) -> Response[str]:
     site = look.of(request)
     with site.home.db.reading() as conn:
         total = sum(count for _, count in items.kinds(conn))
-        return site.page("public/feeds.html", topics=publications.topics(conn), total=total)
+        return _page(request, "public/feeds.html", topics=publications.topics(conn), total=total)
 
 
 @get("/editions", sync_to_thread=True)
@@ -116,7 +122,7 @@ def editions(request: WebRequest) -> Response[str]:
     with site.home.db.reading() as conn:
         past = archive.archive(conn)
     years = [(year, list(group)) for year, group in groupby(past, key=lambda edition: edition.day.year)]
-    return site.page("public/editions.html", years=years)
+    return _page(request, "public/editions.html", years=years)
 
 
 @get("/editions/{number:int}", sync_to_thread=True)
@@ -125,13 +131,7 @@ def edition(request: WebRequest, number: FromPath[int]) -> Response[str]:
     site = look.of(request)
     with site.home.db.reading() as conn:
         found = archive.published(conn, number)
-    return site.page("public/edition.html", edition=found)
-
-
-@get("/ask", sync_to_thread=True)
-def ask(request: WebRequest) -> Response[str]:
-    """How to reach a person."""
-    return look.of(request).page("public/ask.html")
+    return _page(request, "public/edition.html", edition=found)
 
 
 @get("/healthz")
@@ -153,4 +153,4 @@ def readyz(request: WebRequest) -> Response[str]:
     return Response(said, status_code=status, media_type=MediaType.TEXT, headers=headers)
 
 
-HANDLERS: list[Any] = [home, item, topics, topic, feeds, editions, edition, ask, healthz, readyz]
+HANDLERS: list[Any] = [home, item, topics, topic, feeds, editions, edition, healthz, readyz]

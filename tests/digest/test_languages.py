@@ -12,7 +12,7 @@ from babel.messages.pofile import read_po
 
 from digest import languages
 
-KEYWORDS = {"gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 FOLDER = Path(languages.__file__).parent
 ROOT = FOLDER.parents[1]
 SAYING = ("digest", "subscribers", "templates/web")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -13,8 +14,8 @@ import sqlalchemy as sa
 
 from digest import publications
 from digest.home import Home
-from subscribers import links, members, records, tables
-from subscribers.pages import PRIVATE
+from subscribers import consent, journal, links, members, records, tables
+from subscribers.pages.frame import PRIVATE
 from tests.conftest import NOW
 from tests.digest.web import serving
 from tests.subscribers import world
@@ -39,9 +40,17 @@ class Reader:
         return f"/{letter}/{serving.token(self.home, scope, self.subscriber_id, self.digest_id)}"
 
     @property
-    def state(self) -> str:
+    def subscription(self) -> records.Subscription:
         with self.home.db.reading() as conn:
-            return world.subscription(conn, self.digest_id, self.subscriber_id).state
+            return world.subscription(conn, self.digest_id, self.subscriber_id)
+
+    @property
+    def state(self) -> str:
+        return self.subscription.state
+
+    def press(self, button: str, **fields: str) -> httpx.Response:
+        """Presses a button of the preferences page."""
+        return self.client.post(self.link("preferences"), data={"do": button, **fields})
 
 
 @pytest.fixture
@@ -90,15 +99,15 @@ def test_get_and_head_change_nothing(reader: Reader) -> None:
     assert reader.state == "active"
 
 
-def test_the_page_asks_with_one_button_and_a_masked_address(reader: Reader) -> None:
-    page = reader.client.get(reader.link("unsubscribe")).text
+def test_the_page_asks_with_one_button_and_offers_less_below_it(reader: Reader) -> None:
+    link = reader.link("unsubscribe")
+    page = reader.client.get(link).text
     assert "<h1>Unsubscribe?</h1>" in page
     assert "a•••••@example.org" in page
     assert "ann@" not in page
-    assert re.findall(r"<(?:form|button)[^>]*>", page) == [
-        '<form method="post">',
-        '<button class="button wide" type="submit">',
-    ]
+    posts = re.findall(r'<form method="post" action="([^"]*)">', page)
+    assert posts == [link, f"{link}/less", f"{link}/pause", f"{link}/settings"]
+    assert page.count('class="button wide"') == 1
 
 
 def test_the_button_says_the_same_words_each_time_and_when_all_is_gone(reader: Reader) -> None:
@@ -149,21 +158,135 @@ def test_an_old_preferences_link_is_refused(reader: Reader) -> None:
 
 def test_the_page_of_choices_shows_them_and_can_end_it(reader: Reader) -> None:
     page = reader.client.get(reader.link("preferences")).text
-    rows = re.findall(r'<th scope="row">([^<]+)</th><td>([^<]+)</td>', page)
-    assert rows == [("Crime and safety", "Weekly"), ("Detainers", "Monthly"), ("Hiring officers", "Off")]
-    assert "5:00\N{NO-BREAK SPACE}p.m." in page
-    assert "New York (America/New_York)" in page
+    assert chosen(page) == {"safety": "weekly", "detainers": "monthly", "hiring": "off", "*": "weekly"}
+    assert '<option value="17" selected>5:00\N{NO-BREAK SPACE}p.m.</option>' in page
+    assert '<option value="America/New_York" selected>New York</option>' in page
     assert "a•••••@example.org" in page
     assert reader.state == "active"
-    assert "You are unsubscribed" in reader.client.post(reader.link("preferences"), data={"leave": "yes"}).text
+    assert "You are unsubscribed" in reader.press("leave").text
     assert reader.state == "left"
+
+
+def chosen(page: str) -> dict[str, str]:
+    """What is checked in the table."""
+    return dict(re.findall(r'name="often-([^"]+)" value="(\w+)"[^>]* checked>', page))
 
 
 def test_a_pause_is_shown_with_its_end(reader: Reader) -> None:
     with reader.home.db.transaction() as conn:
         until = (NOW + timedelta(days=30)).date()
         members.pause(conn, reader.digest_id, reader.subscriber_id, now=NOW, until=until)
-    assert "Paused until October\N{NO-BREAK SPACE}7, 2026" in reader.client.get(reader.link("preferences")).text
+    assert "Paused until October 7." in reader.client.get(reader.link("preferences")).text
+
+
+# --- what the buttons of the preferences do --------------------------------------------------------------------
+
+
+def test_changes_are_saved_and_kept_as_evidence(reader: Reader) -> None:
+    fields = {"often-hiring": "daily", "often-*": "off", "hour": "6", "zone": "Europe/Madrid"}
+    page = reader.press("save", **fields).text
+    assert "Saved." in page
+    assert chosen(page) == {"safety": "off", "detainers": "monthly", "hiring": "daily", "*": "off"}
+    one = reader.subscription
+    assert (one.hour, one.zone) == (6, "Europe/Madrid")
+    with reader.home.db.reading() as conn:
+        event = consent.of_subscriber(conn, reader.subscriber_id)[-1]
+    assert (event.what, event.origin.text) == ("changed", "*=off;detainers=monthly;hiring=daily")
+    assert event.origin.ip == "127.0.0.1"
+    assert "Saved." not in reader.press("save", **fields).text
+
+
+def test_fewer_is_one_press_each(reader: Reader) -> None:
+    assert chosen(reader.press("slower").text) == {
+        "safety": "monthly", "detainers": "monthly", "hiring": "off", "*": "monthly",
+    }  # fmt: skip
+    assert "Switch to monthly" not in reader.client.get(reader.link("preferences")).text
+    assert chosen(reader.press("drop", topic="detainers").text)["detainers"] == "off"
+    day = (NOW + timedelta(days=40)).date()
+    assert "Paused until October 17." in reader.press("pause", until=day.isoformat()).text
+    assert reader.state == "paused"
+    assert "Mail comes again." in reader.press("wake").text
+    assert reader.state == "active"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"do": "save", "often-hiring": "hourly"},
+        {"do": "save", "hour": "25"},
+        {"do": "save", "hour": "-1"},
+        {"do": "save", "zone": "Mars/Olympus"},
+        {"do": "pause", "until": "2026-09-07"},
+        {"do": "pause", "until": "2028-01-01"},
+        {"do": "pause", "until": "soon"},
+        {"do": "drop", "topic": "<b>"},
+        {"do": "shred"},
+        {"do": ["save", "leave"]},
+        {"do": "save", "hour": ["6", "7"]},
+        {},
+    ],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(reader: Reader, fields: dict[str, Any]) -> None:
+    before = reader.subscription
+    answer = reader.client.post(reader.link("preferences"), data=fields)
+    assert answer.status_code == 400
+    assert "<title>Error: " in answer.text
+    assert reader.subscription == before
+
+
+def test_json_and_multipart_bodies_are_no_form(reader: Reader) -> None:
+    before = reader.subscription
+    link = reader.link("preferences")
+    assert reader.client.post(link, json={"do": {"leave": ["yes"]}}).status_code == 400
+    assert reader.client.post(link, files={"do": b"leave"}).status_code == 400
+    assert reader.subscription == before
+
+
+def test_mails_a_month_are_reckoned_from_what_was_published_of_late(reader: Reader) -> None:
+    assert "less than one e-mail a month" in reader.client.get(reader.link("preferences")).text
+    with reader.home.db.transaction() as conn:
+        for week in range(12):
+            world.publish(conn, "safety", at=NOW - timedelta(weeks=week, days=1))
+    page = reader.client.get(reader.link("preferences")).text
+    assert "Right now: about 4 e-mails a month." in page
+    assert "About 1 e-mail a month instead of 4" in page
+
+
+def test_a_mail_that_is_made_already_is_told(reader: Reader) -> None:
+    told = "A mail for you is already made"
+    assert told not in reader.client.get(reader.link("preferences")).text
+    with reader.home.db.transaction() as conn:
+        sequence = world.publish(conn, "safety")
+        edition = world.freeze(conn, reader.digest_id, "weekly")
+        world.plan_row(conn, edition, reader.subscriber_id, [sequence])
+    assert told in reader.client.get(reader.link("preferences")).text
+
+
+# --- less instead of nothing -----------------------------------------------------------------------------------
+
+
+def test_less_can_be_had_behind_the_unsubscribe_link(reader: Reader) -> None:
+    link = reader.link("unsubscribe")
+    assert "Less from now on" in reader.client.post(f"{link}/less").text
+    assert reader.subscription.preferences == {"hiring": "off", "detainers": "monthly", "*": "monthly"}
+    assert "gets nothing until December\N{NO-BREAK SPACE}7, 2026" in reader.client.post(f"{link}/pause").text
+    assert reader.state == "paused"
+    assert reader.client.post(f"{link}/shred").status_code == 400
+    assert reader.client.post("/u/broken/pause").status_code == 400
+
+
+def test_everything_can_be_left_a_word_said_and_a_way_back_asked_for(reader: Reader) -> None:
+    link = reader.link("unsubscribe")
+    reader.client.post(link)
+    assert "A person reads" in reader.client.post(f"{link}/why", data={"why": "Too\nmany"}).text
+    assert "message is there within a few minutes" in reader.client.post(f"{link}/back").text
+    assert "no mail of any kind" in reader.client.post(f"{link}/everything").text
+    with reader.home.db.reading() as conn:
+        assert records.find(conn, "ann@example.org").suppressed == "left"
+        events = [(event.what, event.origin.text) for event in consent.of_subscriber(conn, reader.subscriber_id)]
+        assert events[-2:] == [("left", ""), ("said why", "Too many")]
+        assert [row.kind for row in conn.execute(sa.select(tables.asks))] == ["sign-up"]
+    assert [line["what"] for line in journal.read(reader.home.path)] == ["left", "suppressed"]
 
 
 def test_pages_behind_a_link_leave_no_trace_and_offer_no_way_elsewhere(reader: Reader) -> None:
@@ -193,8 +316,7 @@ def test_how_they_left_is_kept_as_evidence(reader: Reader) -> None:
     assert ("left", "link in a mail") in [tuple(event) for event in events]
 
 
-def test_signing_up_and_asking_name_a_person(reader: Reader) -> None:
-    for path in ("/subscribe", "/ask"):
-        answer = reader.client.get(path)
-        assert answer.status_code == 200
-        assert "A person" in answer.text or "a person" in answer.text
+def test_asking_names_a_person(reader: Reader) -> None:
+    answer = reader.client.get("/ask")
+    assert answer.status_code == 200
+    assert "A person" in answer.text or "a person" in answer.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,7 +38,7 @@ def add(conn: Connection, digest_id: int, email: str = "ann@example.org", **give
     return added.subscriber_id
 
 
-def publish(conn: Connection, *topics: str) -> int:
+def publish(conn: Connection, *topics: str, at: datetime = NOW) -> int:
     """The sequence of a new item with these topics."""
     number = news.counter(conn) + 1
     item_id = conn.execute(
@@ -54,7 +54,7 @@ def publish(conn: Connection, *topics: str) -> int:
         )
         .returning(tables.items.c.id)
     ).scalar_one()
-    return news.write_entry(conn, item_id, 1, "new", topics=topics, now=NOW).sequence
+    return news.write_entry(conn, item_id, 1, "new", topics=topics, now=at).sequence
 
 
 def mark(conn: Connection, digest_id: int, cadence: str) -> int:

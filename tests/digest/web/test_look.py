@@ -29,8 +29,8 @@ SPACE = "\N{NO-BREAK SPACE}"
     ],
 )
 def test_days_are_written_for_people(home: Home, value: str | date | None, short: str, long: str) -> None:
-    site = Site(home, lambda: NOW)
-    assert (site.day(value), site.long_day(value)) == (short, long)
+    book = Site(home, lambda: NOW).book()
+    assert (book.day(value), book.long_day(value)) == (short, long)
 
 
 @pytest.mark.parametrize(

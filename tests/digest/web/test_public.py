@@ -57,7 +57,7 @@ def test_foreign_text_is_text(served: Served) -> None:
 
 def test_an_updated_item_says_what_changed(served: Served) -> None:
     page = served.client.get("/items/told").text
-    assert "Updated September\N{NO-BREAK SPACE}1, 2026." in page
+    assert "Updated on September\N{NO-BREAK SPACE}1, 2026." in page
     assert "Now with the figures of July." in page
 
 
