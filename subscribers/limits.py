@@ -67,6 +67,11 @@ def of_asker(keyring: Keyring, address: Address) -> bytes:
     return _key(keyring, "asker", address.key)
 
 
+def of_data(keyring: Keyring, address: Address) -> bytes:
+    """The key of a mailbox to which links to its own data go."""
+    return _key(keyring, "data", address.key)
+
+
 def of_network(keyring: Keyring, ip: str) -> bytes:
     """The key of the network that an address of the internet is in: IPv4 /24, IPv6 /56; of what is none, its own."""
     return _key(keyring, "network", network(ip))

@@ -37,7 +37,7 @@ class _Text(NamedTuple):
     subject: str
     heading: str
     paragraphs: tuple[str, ...]
-    button: Button
+    button: Button | None
     after: tuple[str, ...] = ()
     label: str = ""
     why: str = ""
@@ -103,6 +103,50 @@ def settings(conn: Connection, home: Home, digest: Digest, to: To, *, asked_to_j
         why=say.gettext("You get this one message because somebody asked for it on our site."),
     )
     _queue(conn, home, digest, to, "settings", f"settings {digest.id} {to.subscriber_id} {now.isoformat()}", text, now)
+
+
+def fresh(conn: Connection, home: Home, digest: Digest, to: To, link: SentLink, *, now: datetime) -> None:
+    """The link to one's own data that somebody asked for: it holds for an hour and works once."""
+    say = _language(digest, to)
+    heading = {
+        sent_links.COPY: say.gettext("A copy of what we hold about you"),
+        sent_links.ERASE: say.gettext("Erase everything about you?"),
+        sent_links.ADDRESS: say.gettext("Another address for your mail"),
+        sent_links.NEW_ADDRESS: say.gettext("Is this address yours?"),
+    }[link.kind]
+    if link.kind == sent_links.NEW_ADDRESS:
+        first = say.gettext(
+            "Somebody, we hope you, asked us to send the mail for {digest} to this address from now on.",
+            digest=digest.name,
+        )
+    else:
+        first = say.gettext("Somebody, we hope you, asked for this behind a link in one of our mails to you.")
+    text = _Text(
+        heading,
+        heading,
+        (first,),
+        Button(say.gettext("Go on"), f"/d/{sent_links.token(home.keys, link)}"),
+        (say.gettext("The button works for an hour, and once. If it was not you, do nothing: nothing changes."),),
+        why=say.gettext("You get this one message because somebody asked for it on our site."),
+    )
+    kind = "confirm" if link.kind == sent_links.NEW_ADDRESS else "link"
+    sent_links.sent(conn, link, _queue(conn, home, digest, to, kind, f"{link.kind} {link.id}", text, now))
+
+
+def moved(conn: Connection, home: Home, digest: Digest, to: To, *, now: datetime) -> None:
+    """Tells the old address that the mail goes to another one from now on."""
+    say = _language(digest, to)
+    heading = say.gettext("Your mail goes to another address now")
+    paragraphs = (
+        say.gettext(
+            "Since {day} the mail for {digest} goes to another address that was confirmed from its own mailbox.",
+            day=say.long(now.astimezone(ZoneInfo(digest.zone)).date()),
+            digest=digest.name,
+        ),
+        say.gettext("If it was not you, answer this message, and a person puts it right."),
+    )
+    text = _Text(heading, heading, paragraphs, None)
+    _queue(conn, home, digest, to, "moved", f"moved {to.subscriber_id} {now.isoformat()}", text, now)
 
 
 def described(conn: Connection, say: Language, mapping: Mapping[str, str]) -> str:

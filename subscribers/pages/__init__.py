@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from subscribers.pages import asking_us, choosing, leaving, signing_up
+from subscribers.pages import asking_us, choosing, leaving, own_data, signing_up
 
-HANDLERS: list[Any] = [*signing_up.HANDLERS, *choosing.HANDLERS, *leaving.HANDLERS, *asking_us.HANDLERS]
+HANDLERS: list[Any] = [
+    *signing_up.HANDLERS,
+    *choosing.HANDLERS,
+    *leaving.HANDLERS,
+    *asking_us.HANDLERS,
+    *own_data.HANDLERS,
+]

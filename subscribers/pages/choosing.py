@@ -26,7 +26,7 @@ from digest.languages import Language
 from digest.web import forms, look
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
-from subscribers import consent, departures, forecast, links, members, newcomers, preferences, records
+from subscribers import consent, departures, forecast, links, members, newcomers, own_data, preferences, records
 from subscribers.links import Grant
 from subscribers.pages import frame, leaving
 from subscribers.preferences import OFF, REST
@@ -75,6 +75,8 @@ def _change(request: WebRequest, token: str, form: Form) -> Response[str]:
         button = form.one("do")
         if button == "leave":
             return _leave(request, site, grant)
+        if button in own_data.KINDS:
+            return _fresh(site, grant, button)
         if button not in _BUTTONS:
             raise BadInput("do", "", "")
         done = site.home.db.run(partial(_press, request=request, site=site, grant=grant, form=form, button=button))
@@ -96,6 +98,22 @@ def _leave(request: WebRequest, site: Site, grant: Grant) -> Response[str]:
 def _described(site: Site, grant: Grant) -> Described | None:
     with site.home.db.reading() as conn:
         return members.describe(conn, grant.digest_id, grant.subscriber_id)
+
+
+def _fresh(site: Site, grant: Grant, kind: str) -> Response[str]:
+    """Sends the link that reaches deeper; in the same words whether there were too many of them already."""
+    described = _described(site, grant)
+    step = partial(
+        own_data.ask,
+        home=site.home,
+        kind=kind,
+        digest_id=grant.digest_id,
+        subscriber_id=grant.subscriber_id,
+        now=site.clock(),
+    )
+    site.home.db.run(step)
+    language = described.language if described else ""
+    return frame.private(site, "token/mailed.html", language=language, later=False)
 
 
 # --- what the buttons do ---------------------------------------------------------------------------------------

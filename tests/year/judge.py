@@ -112,14 +112,13 @@ def due(starts: int, hour: int, zone: str) -> int:
     """The first moment from the start on at which the clock of the zone shows this hour, or has jumped over it."""
     here = ZoneInfo(zone)
     moment = datetime.fromtimestamp(starts, UTC)
-    before = moment.astimezone(here)
-    while before.hour != hour:
-        moment = moment - (moment - datetime.min.replace(tzinfo=UTC)) % QUARTER + QUARTER
-        shown = moment.astimezone(here)
+    before = (moment - QUARTER).astimezone(here)  # a jump may end just when the edition starts
+    while (shown := moment.astimezone(here)).hour != hour:
         target = datetime.combine(shown.date(), time(hour))
         if before.replace(tzinfo=None, fold=0) < target <= shown.replace(tzinfo=None, fold=0):
             break
         before = shown
+        moment = moment - (moment - datetime.min.replace(tzinfo=UTC)) % QUARTER + QUARTER
     return int(moment.timestamp())
 
 

@@ -47,6 +47,7 @@ def spoil(year: Year) -> None:
         (7, "America/New_York", "2027-03-13T17:00", "2027-03-14T11:00"),
         (2, "America/New_York", "2027-03-13T17:00", "2027-03-14T07:00"),  # there is no such hour: at 3:00
         (1, "America/New_York", "2027-11-07T04:00", "2027-11-07T05:00"),  # the first of two
+        (2, "America/Anchorage", "2027-03-14T11:00", "2027-03-14T11:00"),  # it starts when the clock has jumped over it
         (7, "Asia/Kathmandu", "2027-01-01T12:20", "2027-01-02T01:15"),
         (7, "Europe/London", "2027-01-01T07:20", "2027-01-01T07:20"),  # it is that hour already
         (0, "Africa/Cairo", "2027-04-29T12:00", "2027-04-29T22:00"),  # midnight is left out
