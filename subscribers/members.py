@@ -142,7 +142,7 @@ def forget_unconfirmed(conn: Connection, *, before: datetime) -> int:
     """Deletes who asked before then and never confirmed, with everything that is known of the asking."""
     s = subscriptions
     pending = sa.text("subscriptions.state = 'pending'")  # in these words, or the index is not used
-    stale = sa.select(s.c.digest_id, s.c.subscriber_id).where(pending, s.c.joined_at < before)
+    stale = sa.select(s.c.digest_id, s.c.subscriber_id).where(pending, s.c.joined_at < before, s.c.import_id.is_(None))
     rows = conn.execute(stale.order_by(s.c.digest_id, s.c.subscriber_id)).all()
     for row in rows:
         preferences.hold(conn, row.digest_id)
@@ -169,7 +169,8 @@ def join(
     row = preferences.subscription(conn, digest_id, subscriber_id)
     if row.state not in ("pending", "left"):
         return False
-    _write(conn, row, state="active", since=ground.news, joined_at=now, paused_until=None, rev=row.rev + 1, **_NO_CARRY)
+    fresh = {"since": ground.news, "joined_at": now, "paused_until": None, "import_id": None}
+    _write(conn, row, state="active", rev=row.rev + 1, **fresh, **_NO_CARRY)
     consent.record(conn, subscriber_id, what, digest_id=digest_id, now=now, origin=origin)
     return True
 
@@ -264,7 +265,7 @@ def leave(conn: Connection, digest_id: int, subscriber_id: int, *, now: datetime
     if row is None or row.state == "left":
         return False
     preferences.take_back(conn, digest_id, subscriber_id, "left", now=now)
-    _write(conn, row, state="left", paused_until=None, rev=row.rev + 1, **_NO_CARRY)
+    _write(conn, row, state="left", paused_until=None, import_id=None, rev=row.rev + 1, **_NO_CARRY)
     sent_links.end_all(conn, subscriber_id, "left", now=now, digest_id=digest_id)
     consent.record(
         conn,

@@ -44,6 +44,7 @@ class Newcomer:
     paused_until: date | None = None
     joined_at: datetime | None = None  # now, when it is not known
     origin: Origin = consent.NOTHING_STATED
+    import_id: int | None = None  # they are active when this import has ended, and pending until then
 
 
 def checked(choices: Choices, offered: Sequence[str]) -> Choices:
@@ -113,7 +114,8 @@ class Writer:
         hour = self._hour(mapping) if one.choices.hour is None else one.choices.hour
         return {
             "digest_id": self._digest.id,
-            "state": one.state,
+            "state": "pending" if one.import_id and one.state == "active" else one.state,
+            "import_id": one.import_id if one.state == "active" else None,
             "preference_set_id": self._set(mapping),
             "slot_id": self._slot(hour, one.choices.zone or self._digest.zone),
             "since": self._ground.news,

@@ -1,7 +1,8 @@
 """CSV files of people: their columns, how they are read, and how cells are kept from running in a spreadsheet.
 
-Promises: commas, semicolons and tabs are told apart; a byte order mark does no harm; a row is named by the line where
-it begins. Refuses: a file that is not wholly UTF-8 or has no header, before the first row is given out.
+Promises: UTF-8 and UTF-16 with and without a byte order mark, else Latin-1; commas, semicolons, tabs and bars are told
+apart; a row is named by the line where it begins; exports of other systems are read by their own column names.
+Refuses: a file that is no text or has no header, before the first row is given out.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from digest.errors import BadInput
+from subscribers import dialects
 
 COLUMNS = (
     "email",
@@ -43,18 +46,33 @@ class Row:
 
 
 class Reading:
-    """A CSV file that can be read row by row, more than once; `warnings` names the columns that are left out."""
+    """A CSV file that can be read row by row, more than once; `warnings` tells how it was taken and what is left out.
+
+    `fingerprint` is the same for the same bytes.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        first = _checked_text(path)
-        self._delimiter = max(",;\t", key=first.count)
-        self._header = _header(path, next(csv.reader([first], delimiter=self._delimiter), []))
-        unknown = [name for name in self._header if name and name not in COLUMNS]
-        self.warnings = tuple(f"{path}: the column {name!r} is not known and was left out." for name in unknown)
+        self._encoding, self.fingerprint = _encoding(path)
+        first = _first_line(path, self._encoding)
+        self._delimiter = max(",;\t|", key=first.count)
+        names = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=self._delimiter), [])]
+        self._dialect = dialects.recognize(names)
+        self._header = _checked_header(path, [self._dialect.columns.get(name, name) for name in names])
+        self.warnings = tuple(self._remarks(names))
+
+    def _remarks(self, names: Sequence[str]) -> Iterator[str]:
+        if self._encoding not in ("utf-8-sig", "utf-16"):
+            yield f"{self._path}: it is not in UTF-8 and was read as Latin-1; look at a name with an accent."
+        if self._dialect.name:
+            yield f"{self._path}: read as an export of {self._dialect.name}."
+        known = {*COLUMNS, *self._dialect.columns, *self._dialect.unused}
+        for name in names:
+            if name and name not in known:
+                yield f"{self._path}: the column {name!r} is not known and was left out."
 
     def __iter__(self) -> Iterator[Row]:
-        with self._path.open(encoding="utf-8-sig", newline="") as file:
+        with self._path.open(encoding=self._encoding, newline="") as file:
             lines = csv.reader(file, delimiter=self._delimiter)
             next(lines, None)
             start = lines.line_num + 1
@@ -69,39 +87,63 @@ class Reading:
 
     def _named(self, cells: Sequence[str]) -> dict[str, str]:
         named = zip(self._header, (_plain(cell) for cell in cells), strict=False)
-        return {name: cell for name, cell in named if cell and name in COLUMNS}
+        found = {name: cell for name, cell in named if cell and name}
+        self._dialect.settle(found)
+        return {name: cell for name, cell in found.items() if cell and name in COLUMNS}
 
 
 def read(path: Path) -> Reading:
-    """The rows of a CSV file: UTF-8 with or without a byte order mark; comma, semicolon or tab; a header row.
+    """The rows of a CSV file: UTF-8, UTF-16 or Latin-1; comma, semicolon, tab or bar; a header row.
 
     Raises BadInput for a file that is not that.
     """
     return Reading(path)
 
 
-def _checked_text(path: Path) -> str:
-    """The first line of a file that is UTF-8 throughout."""
-    where, remedy = str(path), "Save it again as CSV in UTF-8."
+def _encoding(path: Path) -> tuple[str, str]:
+    """How the file is written, and the fingerprint of its bytes; it is read once, a part at a time."""
+    remedy = "Save it again as CSV in UTF-8."
+    marked, fits, zeros, digest = "", True, False, blake2b(digest_size=16)
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with path.open("rb") as file:
-            if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                raise BadInput(where, "The file is in UTF-16, not in UTF-8.", remedy)
-        with path.open(encoding="utf-8-sig", newline="") as text:
-            chunk = first = text.readline()
-            while chunk:
-                if "\0" in chunk:
-                    raise BadInput(where, "The file is no text: it holds zero bytes.", remedy)
-                chunk = text.read(1 << 16)
+            while chunk := file.read(1 << 18):
+                digest.update(chunk)
+                if not marked and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    marked = "utf-16"
+                zeros |= b"\0" in chunk
+                fits = fits and _decodes(decoder, chunk)
+        fits = fits and _decodes(decoder, b"", final=True)
     except OSError as error:
-        raise BadInput(where, f"The file cannot be read: {error.strerror}.", "Check its name and rights.") from error
-    except UnicodeDecodeError as error:
-        raise BadInput(where, f"The file is not in UTF-8 (from byte {error.start}).", remedy) from error
-    return first.rstrip("\r\n")
+        raise BadInput(
+            str(path), f"The file cannot be read: {error.strerror}.", "Check its name and rights."
+        ) from error
+    if marked:
+        return marked, digest.hexdigest()
+    if zeros:
+        raise BadInput(str(path), "The file is no text: it holds zero bytes.", remedy)
+    return ("utf-8-sig" if fits else "latin-1"), digest.hexdigest()
 
 
-def _header(path: Path, cells: Sequence[str]) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
+def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _first_line(path: Path, encoding: str) -> str:
+    try:
+        with path.open(encoding=encoding, newline="") as text:
+            return text.readline(1 << 20).rstrip("\r\n")
+    except UnicodeError as error:
+        raise BadInput(
+            str(path), f"The file cannot be read as {encoding}.", "Save it again as CSV in UTF-8."
+        ) from error
+
+
+def _checked_header(path: Path, names: list[str]) -> list[str]:
     if "email" not in names:
         raise BadInput(f"{path}, line 1", "There is no column email.", f"Name the columns: {', '.join(COLUMNS)}.")
     if twice := [name for name, count in Counter(filter(None, names)).items() if count > 1]:

@@ -67,6 +67,7 @@ subscriptions = Table(
     Column("paused_until", Text),  # a calendar day in the slot's zone
     Column("joined_at", Instant, nullable=False),
     Column("titles_upto", Integer, nullable=False, server_default="0"),  # what is owed up to here comes as titles
+    Column("import_id", Integer),  # that brings them in, until its end makes them active
     sa.CheckConstraint("state IN ('pending', 'active', 'paused', 'left')", name="state"),
     # The clock asks for these all the time; nearly nobody is owed an alert, so the index is nearly empty.
     sa.Index(
@@ -74,6 +75,12 @@ subscriptions = Table(
         "digest_id",
         sqlite_where=sa.text("carry_instant IS NOT NULL"),
         postgresql_where=sa.text("carry_instant IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_subscriptions_import",
+        "import_id",
+        sqlite_where=sa.text("import_id IS NOT NULL"),
+        postgresql_where=sa.text("import_id IS NOT NULL"),
     ),
     sa.Index(
         "ix_subscriptions_pending",
@@ -165,4 +172,34 @@ limits = Table(
     Column("moments", sa.JSON, nullable=False),  # seconds since 1970, ascending
     Column("until", Instant, nullable=False),  # the row is of no use any more then
     sqlite_with_rowid=False,
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),  # the same file with the same options has the same
+    Column("line", Integer, nullable=False),  # the last one that is dealt with
+    Column("counts", sa.JSON, nullable=False),
+    Column("state", Text, nullable=False),  # running, done
+    Column("started_at", Instant, nullable=False),
+    sa.Index(
+        "ix_imports_running",
+        "name",
+        unique=True,
+        sqlite_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running'"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+import_problems = Table(
+    "import_problems",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("import_id", ForeignKey("imports.id"), nullable=False, index=True),
+    Column("line", Integer, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("remedy", Text, nullable=False),
 )

@@ -11,10 +11,12 @@ import csv
 import functools
 import itertools
 import re
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from hashlib import blake2b
 from typing import TextIO
 
 import sqlalchemy as sa
@@ -25,13 +27,14 @@ from digest.db import Database
 from digest.errors import BadInput, Problem
 from digest.keys import Keyring
 from subscribers import consent as consents
-from subscribers import members, newcomers, preferences, records, sheets, suppression
+from subscribers import imports, members, newcomers, preferences, records, sheets, suppression
 from subscribers.consent import Origin
+from subscribers.imports import Import
 from subscribers.newcomers import Choices, Newcomer
 from subscribers.sheets import Row
 from subscribers.tables import subscribers, suppressions
 
-BATCH = 500  # rows a transaction
+BATCH = 1_000  # rows a transaction
 SUPPRESSED = "suppressed"
 
 read = sheets.read  # the rows of a CSV file: one door for the faces
@@ -71,21 +74,19 @@ def import_people(
     consent: str,
     now: datetime,
     dry_run: bool = False,
+    name: str = "",
 ) -> Report:
-    """Brings people in, 500 rows a transaction; rows that name no digest go to `digest`.
+    """Brings people in, 1,000 rows a transaction; rows that name no digest go to `digest`.
 
-    `consent` says in words where their consent comes from. With `dry_run` the report is the same and nothing is kept.
+    `consent` says in words where their consent comes from. They get mail when all of them are in, and an import that
+    was cut off goes on where it was when one of the same `name` begins. With `dry_run` the report is the same and
+    nothing is kept.
     """
     with db.reading() as conn:
         publications.find(conn, digest)  # a mistyped digest stops everything, not every row
         known = {one.slug: _Target(one.id, newcomers.offered(conn, one.id)) for one in publications.all(conn)}
-    tally = _Tally()
-    coming = iter(rows)
-    while batch := list(itertools.islice(coming, BATCH)):
-        entries = tally.understood(batch, known, digest, consent)
-        step = functools.partial(_write, keyring=keyring, known=known, entries=entries, now=now, dry_run=dry_run)
-        tally.count(db.run(step, bulk=True))
-    return tally.report()
+    job = _Job(db, keyring, known, digest, consent, now)
+    return job.rehearse(rows) if dry_run else job.perform(rows, name or secrets.token_hex(16))
 
 
 @dataclass(frozen=True)
@@ -96,51 +97,117 @@ class _Target:
     offered: tuple[str, ...]
 
 
-class _Tally:
-    """Counts what becomes of rows, and remembers which addresses came already."""
+Outcome = tuple[Counter[str], list[tuple[int, Problem]]]  # counts, and what was refused by line
 
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._problems: list[tuple[int, Problem]] = []
-        self._seen: dict[tuple[str, str], int] = {}
 
-    def understood(self, rows: Iterable[Row], known: Mapping[str, _Target], digest: str, consent: str) -> list[_Entry]:
-        """The rows that can be taken; the others are refused here, each with its line."""
-        entries = []
-        for row in rows:
+class _Job:
+    """One import: understands rows, a batch at a time, and writes them."""
+
+    def __init__(
+        self,
+        db: Database,
+        keyring: Keyring,
+        known: Mapping[str, _Target],
+        digest: str,
+        consent: str,
+        now: datetime,
+    ) -> None:
+        self._db, self._keyring, self._known, self._now = db, keyring, known, now
+        self._digest, self._consent = digest, consent
+        self._seen: set[int] = set()  # a number for each address and digest: a million of them take 70 MB
+
+    def perform(self, rows: Iterable[Row], name: str) -> Report:
+        """Writes everything; people are active with the last commit."""
+        one = self._db.run(functools.partial(imports.begin, key=name, now=self._now))
+        for batch in _batches(rows):
+            if batch[-1].line <= one.line:  # a former run has dealt with it
+                self._understood(batch)
+            else:
+                self._db.run(functools.partial(self._write, one, self._understood(batch), batch[-1].line), bulk=True)
+        return _report(*self._db.run(functools.partial(imports.finish, one=one), bulk=True))
+
+    def rehearse(self, rows: Iterable[Row]) -> Report:
+        """Says what would happen."""
+        counts: Counter[str] = Counter()
+        problems: list[Problem] = []
+        for batch in _batches(rows):
+            found, wrong = self._db.run(functools.partial(self._try, self._understood(batch)), bulk=True)
+            counts += found
+            problems += [problem for _, problem in wrong]
+        return _report(counts, problems)
+
+    def _understood(self, batch: Sequence[Row]) -> tuple[list[_Entry], list[tuple[int, Problem]]]:
+        """The rows that can be taken, and why the others cannot, each with its line."""
+        entries, refused = [], []
+        for row in batch:
             try:
-                entries.append(self._new(_entry(row, known, digest, consent)))
+                entries.append(self._new(_entry(row, self._known, self._digest, self._consent)))
             except BadInput as error:
-                self._refuse(row.line, error.problem)
-        return entries
-
-    def count(self, outcomes: Iterable[tuple[_Entry, str]]) -> None:
-        """Adds what was done."""
-        for entry, what in outcomes:
-            if what == "left":
-                self._refuse(entry.line, _LEFT)
-                continue
-            self._counts[what] += 1
-            if what == SUPPRESSED and not entry.suppressed:
-                self._problems.append((entry.line, _at(entry.line, _BARRED)))
-
-    def report(self) -> Report:
-        """Everything so far, the problems in the order of the file."""
-        counted = {what: self._counts[what] for what in ("created", "changed", "unchanged", "refused", SUPPRESSED)}
-        return Report(
-            **counted, problems=tuple(problem for _, problem in sorted(self._problems, key=lambda one: one[0]))
-        )
+                refused.append((row.line, _at(row.line, error.problem)))
+        return entries, refused
 
     def _new(self, entry: _Entry) -> _Entry:
-        first = self._seen.setdefault((entry.digest, entry.newcomer.address.key), entry.line)
-        if first != entry.line:
-            why = f"It is the same address as on line {first}; only that line was used."
+        text = f"{entry.digest} {entry.newcomer.address.key}"
+        number = int.from_bytes(blake2b(text.encode(), digest_size=7).digest())
+        if number in self._seen:
+            why = "The same address stands on a line before; only that one was used."
             raise BadInput("email", why, "Remove one of the two.")
+        self._seen.add(number)
         return entry
 
-    def _refuse(self, line: int, problem: Problem) -> None:
-        self._counts["refused"] += 1
-        self._problems.append((line, _at(line, problem)))
+    def _try(self, understood: tuple[list[_Entry], list[tuple[int, Problem]]], conn: Connection) -> Outcome:
+        with conn.begin_nested() as trial:
+            done = self._taken(conn, *understood, import_id=None)
+            trial.rollback()
+        return done
+
+    def _write(
+        self,
+        one: Import,
+        understood: tuple[list[_Entry], list[tuple[int, Problem]]],
+        line: int,
+        conn: Connection,
+    ) -> None:
+        counts, problems = self._taken(conn, *understood, import_id=one.id)
+        imports.note(conn, one, line=line, counts=counts, problems=problems)
+
+    def _taken(
+        self, conn: Connection, entries: list[_Entry], refused: list[tuple[int, Problem]], import_id: int | None
+    ) -> Outcome:
+        """Writes the entries; what they came to, with what was refused before."""
+        counts, problems = Counter({"refused": len(refused)}), list(refused)
+        for entry, what in self._outcomes(conn, entries, import_id):
+            if what == "left":
+                counts["refused"] += 1
+                problems.append((entry.line, _at(entry.line, _LEFT)))
+                continue
+            counts[what] += 1
+            if what == SUPPRESSED and not entry.suppressed:
+                problems.append((entry.line, _at(entry.line, _BARRED)))
+        return counts, sorted(problems, key=lambda one: one[0])
+
+    def _outcomes(self, conn: Connection, entries: Sequence[_Entry], import_id: int | None) -> list[tuple[_Entry, str]]:
+        """What became of each entry."""
+        outcomes = [(entry, SUPPRESSED) for entry in entries if entry.suppressed]
+        for entry, _ in outcomes:
+            suppression.add(conn, self._keyring, entry.newcomer.address.email, reason="imported", now=self._now)
+        for slug in sorted({entry.digest for entry in entries}):
+            mine = [entry for entry in entries if entry.digest == slug and not entry.suppressed]
+            people = [replace(entry.newcomer, import_id=import_id) for entry in mine]
+            added = members.add_all(conn, self._keyring, people, digest_id=self._known[slug].id, now=self._now)
+            outcomes += [(entry, one.what) for entry, one in zip(mine, added, strict=True)]
+        return outcomes
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    coming = iter(rows)
+    while batch := list(itertools.islice(coming, BATCH)):
+        yield batch
+
+
+def _report(counts: Counter[str], problems: Sequence[Problem]) -> Report:
+    counted = {what: counts[what] for what in ("created", "changed", "unchanged", "refused", SUPPRESSED)}
+    return Report(**counted, problems=tuple(problems))
 
 
 _LEFT = Problem("email", "This person has left, and an import brings nobody back.", "Only they can sign up again.")
@@ -149,30 +216,6 @@ _BARRED = Problem("email", "The address is on the do-not-mail list and was not a
 
 def _at(line: int, problem: Problem) -> Problem:
     return Problem(f"line {line}, {problem.where}", problem.why, problem.remedy)
-
-
-def _write(
-    conn: Connection,
-    *,
-    keyring: Keyring,
-    known: Mapping[str, _Target],
-    entries: Sequence[_Entry],
-    now: datetime,
-    dry_run: bool,
-) -> list[tuple[_Entry, str]]:
-    """What became of each entry."""
-    trial = conn.begin_nested() if dry_run else None
-    outcomes = [(entry, SUPPRESSED) for entry in entries if entry.suppressed]
-    for entry, _ in outcomes:
-        suppression.add(conn, keyring, entry.newcomer.address.email, reason="imported", now=now)
-    for slug in sorted({entry.digest for entry in entries}):
-        mine = [entry for entry in entries if entry.digest == slug and not entry.suppressed]
-        people = [entry.newcomer for entry in mine]
-        added = members.add_all(conn, keyring, people, digest_id=known[slug].id, now=now)
-        outcomes += [(entry, one.what) for entry, one in zip(mine, added, strict=True)]
-    if trial:
-        trial.rollback()
-    return outcomes
 
 
 def _entry(row: Row, known: Mapping[str, _Target], digest: str, consent: str) -> _Entry:

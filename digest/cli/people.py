@@ -254,7 +254,14 @@ def bring_in(
     with home.db.reading() as conn:
         slug = _digest(conn, digest).slug
     report = transfer.import_people(
-        home.db, home.keys, reading, digest=slug, consent=source, now=desk.now(), dry_run=dry_run
+        home.db,
+        home.keys,
+        reading,
+        digest=slug,
+        consent=source,
+        now=desk.now(),
+        dry_run=dry_run,
+        name=f"{reading.fingerprint} {slug} {source}",
     )
     if as_json:
         desk.document(desk.plain(report) | {"warnings": reading.warnings})

@@ -1,4 +1,4 @@
-"""Files over HTTP: feeds from the built folder, the style sheet, and the media that items carry.
+"""Files over HTTP: feeds from the built folder, the style sheet and script, and the media that items carry.
 
 Promises: a feed shows the store as it is now (it is built when it does not); its ETag is the hash of its bytes, and a
 reader that has them gets 304, by ETag or, without one, by date (RFC 9110, 13.2.2). Refuses: any name that is not one
@@ -36,6 +36,7 @@ MEDIA_TYPES = {
     ".gif": "image/gif",
     ".webp": "image/webp",
 }
+STATIC_TYPES = {".css": MediaType.CSS, ".js": "text/javascript; charset=utf-8"}
 FOR_EVER = "public, max-age=31536000, immutable"
 MEDIA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9]+)")
 
@@ -104,12 +105,12 @@ def media(request: WebRequest, name: FromPath[str]) -> File:
 
 @get("/static/{name:str}", sync_to_thread=True)
 def static(name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
-    """The style sheet; kept for ever under the address that holds its hash."""
+    """The style sheet, and a small script; kept for ever under the address that holds its hash."""
     path: Path = look.TEMPLATES / "static" / name
     if not look.STATIC_NAME.fullmatch(name) or not path.is_file():
         raise NotFound("There is no such file.")
     fresh = FOR_EVER if v == look.static_hash(name) else "no-cache"
-    return Response(path.read_bytes(), media_type=MediaType.CSS, headers={"cache-control": fresh})
+    return Response(path.read_bytes(), media_type=STATIC_TYPES[path.suffix], headers={"cache-control": fresh})
 
 
 HANDLERS = [feed, media, static]

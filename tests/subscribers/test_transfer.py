@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,9 +13,10 @@ from hypothesis import strategies as st
 
 from digest.db import Database
 from digest.errors import BadInput, NotFound
-from subscribers import consent, members, suppression, transfer
+from subscribers import consent, imports, members, suppression, transfer
+from subscribers.newcomers import Newcomer
 from subscribers.sheets import COLUMNS, Row
-from subscribers.tables import consent_events, preference_sets, slots, subscribers, subscriptions
+from subscribers.tables import consent_events, import_problems, preference_sets, slots, subscribers, subscriptions
 from subscribers.transfer import Report
 from tests.conftest import NOW
 from tests.subscribers import world
@@ -26,9 +29,9 @@ def _file(tmp_path: Path, text: str | bytes) -> Path:
     return path
 
 
-def _import(db: Database, path: Path, *, dry_run: bool = False) -> Report:
-    rows = transfer.read(path)
-    return transfer.import_people(db, KEYS, rows, digest="weekly", consent="asked on paper", now=NOW, dry_run=dry_run)
+def _import(db: Database, path: Path, *, dry_run: bool = False, name: str = "") -> Report:
+    rows, text = transfer.read(path), "asked on paper"
+    return transfer.import_people(db, KEYS, rows, digest="weekly", consent=text, now=NOW, dry_run=dry_run, name=name)
 
 
 def _counts(report: Report) -> tuple[int, int, int, int, int]:
@@ -75,8 +78,6 @@ def test_columns_that_are_not_known_are_left_out_with_a_warning(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("email\nann@example.org".encode("utf-16"), "UTF-16"),
-        (b"email,name\nann@example.org,Andr\xe9\n", "not in UTF-8"),
         (b"email\nann\0@example.org\n", "zero bytes"),
         (b"email\0\nann@example.org\n", "zero bytes"),
         (b"", "no column email"),
@@ -87,6 +88,69 @@ def test_columns_that_are_not_known_are_left_out_with_a_warning(tmp_path: Path) 
 def test_a_file_that_cannot_be_read_is_refused_as_a_whole(tmp_path: Path, text: bytes, why: str) -> None:
     with pytest.raises(BadInput, match=why):
         transfer.read(_file(tmp_path, text))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_encodings_are_told_apart(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    text = "email,name\nann@example.org,André Muñoz\n".replace(",", delimiter)
+    mark = "\ufeff" if encoding == "utf-16-le" else ""
+    reading = transfer.read(_file(tmp_path, (mark + text).encode(encoding)))
+    assert [dict(row.cells) for row in reading] == [{"email": "ann@example.org", "name": "André Muñoz"}]
+    assert bool(reading.warnings) == (encoding == "latin-1")
+
+
+MAILCHIMP = """\
+"Email Address","First Name","Last Name",MEMBER_RATING,OPTIN_TIME,CONFIRM_TIME,UNSUB_TIME,CLEAN_TIME,LEID,EUID,TAGS
+ann@example.org,Ann,Lee,2,"2016-04-18 13:50:00","2016-04-18 13:51:14",,,1,a,
+bob@example.org,,,2,,"2016-04-18 13:51:14","2020-01-01 00:00:00",,2,b,
+cy@example.org,,,2,,"2016-04-18 13:51:14",,"2020-01-01 00:00:00",3,c,
+"""
+LISTMONK = """\
+uuid,email,name,attributes,status,created_at,updated_at
+1,ann@example.org,Ann Lee,{},enabled,2016-04-18T13:50:00Z,2020-01-01T00:00:00Z
+2,bob@example.org,,{},disabled,2016-04-18T13:50:00Z,2020-01-01T00:00:00Z
+3,cy@example.org,,{},blocklisted,2016-04-18T13:50:00Z,2020-01-01T00:00:00Z
+"""
+SUBSTACK = """\
+email,active_subscription,expiry,plan,email_disabled,created_at,first_payment_at
+ann@example.org,false,,other,false,2016-04-18T13:50:00.000Z,
+bob@example.org,true,2027-01-01T00:00:00.000Z,yearly,true,2016-04-18T13:50:00.000Z,
+"""
+MAILPOET = """\
+"Email","First name","Last name","List status","Global status","IP address","List"
+"ann@example.org","Ann","Lee","subscribed","subscribed","192.0.2.1","News"
+"bob@example.org","","","subscribed","unsubscribed","","News"
+"cy@example.org","","","subscribed","bounced","","News"
+"dan@example.org","","","unconfirmed","unconfirmed","","News"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "states"),
+    [
+        ("Mailchimp", MAILCHIMP, ["active", "left", "suppressed"]),
+        ("listmonk", LISTMONK, ["active", "left", "suppressed"]),
+        ("Substack", SUBSTACK, ["active", "left"]),
+        ("MailPoet", MAILPOET, ["active", "left", "suppressed", "pending"]),
+    ],
+)
+def test_exports_of_others_are_read_by_their_own_names(
+    db: Database, tmp_path: Path, name: str, text: str, states: list[str]
+) -> None:
+    path = _file(tmp_path, text)
+    reading = transfer.read(path)
+    assert [warning for warning in reading.warnings if name not in warning] == []
+    assert [row.cells.get("state", "active") for row in reading] == states
+    report = _import(db, path)
+    assert report.refused == 0
+    with db.reading() as conn:
+        ann = members.find(conn, "ann@example.org")
+        assert ann.state == "active"
+        if name != "Substack":
+            assert ann.name == "Ann Lee"
+        if name != "MailPoet":
+            assert ann.subscriptions[0].joined_at.date().isoformat() == "2016-04-18"
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
@@ -179,7 +243,7 @@ def test_one_bad_row_never_stops_the_rest_and_its_line_is_named(db: Database, tm
         "line 3, email", "line 4, email", "line 5, hour", "line 6, hour", "line 7, zone", "line 8, how often",
         "line 9, digest", "line 10, state", "line 11, columns", "line 12, email", "line 13, how often",
     ]  # fmt: skip
-    assert "line 2" in report.problems[9].why
+    assert "on a line before" in report.problems[9].why
     assert all(problem.why and problem.remedy for problem in report.problems)
 
 
@@ -256,6 +320,52 @@ def test_whatever_stands_in_a_row_it_is_taken_or_refused(db: Database, table: li
         for problem in report.problems:
             assert problem.where.startswith("line ")
         assert len(list(transfer.export(conn))) == 1
+
+
+class Cut(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_an_import_that_was_cut_off_goes_on_and_ends_the_same(
+    either_db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    monkeypatch.setattr(transfer, "BATCH", 3)
+    names = [f"r{n}@example.org" if n % 4 else "no address" for n in range(9)]
+    path = _file(tmp_path, "email\n" + "\n".join([*names, "r1@example.org"]) + "\n")
+    whole = _import(either_db, path, dry_run=True)
+    steps = iter(range(at))
+    note = imports.note
+
+    def cut(*args: Any, **kwargs: Any) -> None:
+        if next(steps, None) is None:
+            raise Cut
+        note(*args, **kwargs)
+
+    monkeypatch.setattr(imports, "note", cut)
+    with pytest.raises(Cut):
+        _import(either_db, path, name="the same")
+    with either_db.reading() as conn:
+        assert conn.scalars(sa.select(subscriptions.c.state)).all() == ["pending"] * [0, 2, 4, 6][at]
+    monkeypatch.setattr(imports, "note", note)
+    assert _import(either_db, path, name="the same") == whole
+    with either_db.reading() as conn:
+        assert conn.scalars(sa.select(subscriptions.c.state)).all() == ["active"] * 6
+        assert conn.execute(sa.select(import_problems)).all() == []
+    assert _counts(_import(either_db, path, name="the same"))[:3] == (0, 0, 6)
+
+
+def test_who_is_coming_in_gets_no_mail_before_all_are_in_and_nothing_from_before(either_db: Database) -> None:
+    with either_db.transaction() as conn:
+        one = imports.begin(conn, "name", now=NOW)
+        ann = Newcomer(suppression.address("ann@example.org"), import_id=one.id)
+        members.add_all(conn, KEYS, [ann], digest_id=1, now=NOW)
+        sequence = world.publish(conn, "hiring")
+        assert members.forget_unconfirmed(conn, before=NOW + timedelta(days=99)) == 0
+        assert members.find(conn, "ann@example.org").state == "pending"
+        imports.finish(conn, one)
+        (subscription,) = members.find(conn, "ann@example.org").subscriptions
+    assert (subscription.state, subscription.since) == ("active", sequence)
 
 
 # --- exporting -------------------------------------------------------------------------------------------------
