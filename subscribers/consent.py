@@ -8,7 +8,7 @@ Refuses nothing: a leaver's wish is recorded as well as a joiner's.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -67,13 +67,7 @@ def record_all(
 ) -> None:
     """Adds one line of evidence for each of these people."""
     rows = [
-        {
-            "subscriber_id": subscriber_id,
-            "digest_id": digest_id,
-            "what": what,
-            "at": now,
-        }
-        | asdict(origin)
+        {"subscriber_id": subscriber_id, "digest_id": digest_id, "what": what, "at": now, **vars(origin)}
         for subscriber_id, origin in people
     ]
     if rows:

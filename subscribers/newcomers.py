@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -58,10 +59,20 @@ def checked(choices: Choices, offered: Sequence[str]) -> Choices:
     return Choices(
         mapping,
         choices.hour,
-        rules.zone("zone", choices.zone) if choices.zone else None,
+        _zone(choices.zone) if choices.zone else None,
         None if choices.name is None else markup.line(choices.name)[:200],
-        rules.languages("language", choices.language)[0] if choices.language else None,
+        _language(choices.language) if choices.language else None,
     )
+
+
+@lru_cache(maxsize=1024)
+def _zone(text: str) -> str:
+    return rules.zone("zone", text)
+
+
+@lru_cache(maxsize=1024)
+def _language(text: str) -> str:
+    return rules.languages("language", text)[0]
 
 
 def offered(conn: Connection, digest_id: int) -> tuple[str, ...]:

@@ -247,7 +247,11 @@ def _entry(row: Row, known: Mapping[str, _Target], digest: str, consent: str) ->
 
 
 def _choices(cells: Mapping[str, str], offered: Sequence[str]) -> dict[str, str] | None:
-    topics, cadence = cells.get("topics", ""), cells.get("cadence", "").strip().lower()
+    return _chosen(cells.get("topics", ""), cells.get("cadence", "").strip().lower(), tuple(offered))
+
+
+@functools.lru_cache(maxsize=1024)
+def _chosen(topics: str, cadence: str, offered: tuple[str, ...]) -> dict[str, str] | None:
     if "=" in topics:
         return preferences.parse(topics, offered)
     if not topics and not cadence:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import email_validator
 import pytest
 import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from digest import publications
 from digest.db import Database
@@ -85,3 +88,25 @@ def test_lifting_needs_a_name_and_tells_editions_that_are_being_planned(either_d
 def test_an_unknown_reason_is_refused(db: Database) -> None:
     with db.transaction() as conn, pytest.raises(BadInput, match="complaint"):
         suppression.add(conn, KEYS, "ann@example.org", reason="whim", now=NOW)
+
+
+word = st.text("abcAZ019._+-", min_size=1, max_size=70)
+label = st.text("abz019-", min_size=1, max_size=65)
+tails = st.sampled_from(["org", "com", "test", "local", "invalid", "localhost", "example", "museum", "c", "0"])
+
+
+@settings(max_examples=400, deadline=None)
+@given(word, st.lists(label, min_size=0, max_size=3), tails)
+def test_a_plain_address_is_taken_at_a_look_as_the_validator_would(local: str, labels: list[str], tail: str) -> None:
+    email = f"{local}@{'.'.join([*labels, tail])}"
+    try:
+        parts = email_validator.validate_email(
+            email, check_deliverability=False, strict=True, allow_smtputf8=False, test_environment=True
+        )
+        expected: str | None = f"{parts.local_part}@{parts.ascii_domain}"
+    except email_validator.EmailNotValidError:
+        expected = None
+    try:
+        assert suppression.address(email).email == expected
+    except BadInput:
+        assert expected is None
