@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from digest.home import Home
@@ -103,6 +104,8 @@ def site(home: Home) -> Iterator[tuple[str, dict[str, str]]]:
         "edition": f"/editions/{edition}",
         "ask": "/ask",
         "subscribe": "/subscribe",
+        "sent": "/subscribe/sent",
+        "confirm": serving.confirm_link(home),
         "unsubscribe": "/u/" + serving.token(home, "unsubscribe"),
         "preferences": "/p/" + serving.token(home, "preferences"),
         "broken link": "/u/broken",
@@ -186,3 +189,18 @@ def test_an_item_prints_without_navigation(browser: Browser, site: tuple[str, di
     assert page.locator("article h1").is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+
+
+def test_axe_finds_nothing_on_any_page(browser: Browser, site: tuple[str, dict[str, str]]) -> None:
+    address, paths = site
+    axe = Axe()
+    found: dict[str, list[str]] = {}
+    for scheme in ("light", "dark"):
+        for width in (320, 1280):
+            page = page_of(browser, viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
+            for name, path in paths.items():
+                page.goto(address + path)
+                faults = [one["id"] for one in axe.run(page).response["violations"]]
+                if faults:
+                    found[f"{name}, {scheme}, {width}"] = faults
+    assert found == {}

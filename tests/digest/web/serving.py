@@ -18,7 +18,7 @@ from digest.home import Home
 from digest.intake import markdown
 from digest.items import Author, Draft
 from digest.web import app
-from subscribers import links, members
+from subscribers import links, members, sent_links
 from tests.conftest import NOW
 from tests.subscribers import world
 
@@ -101,3 +101,11 @@ def token(home: Home, scope: str, subscriber_id: int = 1, digest_id: int = 1) ->
     """The link of a person, as a mail holds it."""
     expires = (NOW + timedelta(days=90)).date() if scope == links.PREFERENCES else None
     return links.issue(home.keys, scope, digest_id, subscriber_id, expires=expires)
+
+
+def confirm_link(home: Home) -> str:
+    """The page behind the button of a confirmation mail."""
+    wish = {"choices": {"mapping": {"*": "weekly"}, "language": "en"}, "origin": {}}
+    with home.db.transaction() as conn:
+        link = sent_links.create(conn, sent_links.CONFIRM, 1, 1, wish=wish, now=NOW)
+    return f"/c/{sent_links.token(home.keys, link)}"
