@@ -75,6 +75,13 @@ def make(home: Path) -> Keyring:
     return load(home)
 
 
+def rotate(home: Path) -> int:
+    """Makes the next key for links, which signs from then on, and returns its number; every older one is kept."""
+    number = load(home).current + 1
+    _write(home / "keys" / f"link-{number}.key")
+    return number
+
+
 def _missing(folder: Path) -> str:
     return (
         f"The key files in {folder} are missing or damaged. Restore them from the backup: without them "

@@ -7,6 +7,7 @@ Refuses nothing.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def finish(conn: Connection, one: Import) -> tuple[Counter[str], list[Problem]]:
         conn.execute(change.values(state="active", since=ground.news, import_id=None, rev=s.c.rev + 1))
     counts = conn.execute(sa.select(t.c.counts).where(t.c.id == one.id)).scalar_one()
     wrong = sa.select(import_problems).where(import_problems.c.import_id == one.id).order_by(import_problems.c.line)
-    problems = [Problem(row.place, row.why, row.remedy) for row in conn.execute(wrong)]
+    problems = [Problem(row.place, sys.intern(row.why), sys.intern(row.remedy)) for row in conn.execute(wrong)]
     conn.execute(sa.delete(import_problems).where(import_problems.c.import_id == one.id))
     conn.execute(sa.update(t).where(t.c.id == one.id).values(state=DONE))
     return Counter(counts), problems

@@ -59,6 +59,7 @@ class Reading:
         names = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=self._delimiter), [])]
         self._dialect = dialects.recognize(names)
         self._header = _checked_header(path, [self._dialect.columns.get(name, name) for name in names])
+        self._ours = [at for at, name in enumerate(self._header) if name in COLUMNS]
         self.warnings = tuple(self._remarks(names))
 
     def _remarks(self, names: Sequence[str]) -> Iterator[str]:
@@ -86,8 +87,9 @@ class Reading:
                 raise BadInput(f"{self._path}, line {start}", why, "Close the quotes, and import again.") from error
 
     def _named(self, cells: Sequence[str]) -> dict[str, str]:
-        named = zip(self._header, (_plain(cell) for cell in cells), strict=False)
-        found = {name: cell for name, cell in named if cell and name}
+        if self._dialect is dialects.OURS:
+            return {self._header[at]: text for at in self._ours if at < len(cells) and (text := _plain(cells[at]))}
+        found = {name: text for name, cell in zip(self._header, cells, strict=False) if name and (text := _plain(cell))}
         self._dialect.settle(found)
         return {name: cell for name, cell in found.items() if cell and name in COLUMNS}
 

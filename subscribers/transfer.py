@@ -114,7 +114,7 @@ class _Job:
     ) -> None:
         self._db, self._keyring, self._known, self._now = db, keyring, known, now
         self._digest, self._consent = digest, consent
-        self._seen: set[int] = set()  # a number for each address and digest: a million of them take 70 MB
+        self._seen = _Seen()
 
     def perform(self, rows: Iterable[Row], name: str) -> Report:
         """Writes everything; people are active with the last commit."""
@@ -147,12 +147,9 @@ class _Job:
         return entries, refused
 
     def _new(self, entry: _Entry) -> _Entry:
-        text = f"{entry.digest} {entry.newcomer.address.key}"
-        number = int.from_bytes(blake2b(text.encode(), digest_size=7).digest())
-        if number in self._seen:
+        if self._seen.before(f"{entry.digest} {entry.newcomer.address.key}"):
             why = "The same address stands on a line before; only that one was used."
             raise BadInput("email", why, "Remove one of the two.")
-        self._seen.add(number)
         return entry
 
     def _try(self, understood: tuple[list[_Entry], list[tuple[int, Problem]]], conn: Connection) -> Outcome:
@@ -197,6 +194,26 @@ class _Job:
             added = members.add_all(conn, self._keyring, people, digest_id=self._known[slug].id, now=self._now)
             outcomes += [(entry, one.what) for entry, one in zip(mine, added, strict=True)]
         return outcomes
+
+
+class _Seen:
+    """Which texts came before, by eight bytes of their hashes: a million of them take 15 MB, and a set 100."""
+
+    SIZE = 6  # bytes of a hash that are kept; two more say in which of the lists
+
+    def __init__(self) -> None:
+        self._lists = [bytearray() for _ in range(1 << 16)]
+
+    def before(self, text: str) -> bool:
+        """Whether it came before; from now on it has."""
+        digest = blake2b(text.encode(), digest_size=self.SIZE + 2).digest()
+        listed, rest = self._lists[int.from_bytes(digest[:2])], digest[2:]
+        at = listed.find(rest)
+        while at > 0 and at % self.SIZE:
+            at = listed.find(rest, at + 1)
+        if at < 0:
+            listed += rest
+        return at >= 0
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -13,7 +13,20 @@ from typing import Annotated
 
 import typer
 
-from . import content, desk, editing, faults, measuring, people, processes, publishing, sending, setting_up, writing
+from . import (
+    content,
+    desk,
+    editing,
+    faults,
+    measuring,
+    people,
+    processes,
+    publishing,
+    sending,
+    setting_up,
+    upkeep,
+    writing,
+)
 
 app = typer.Typer(
     name="digest",
@@ -39,7 +52,7 @@ def home(
     context.call_on_close(context.obj.close)
 
 
-for part in (setting_up, content, publishing, sending, writing, editing, people, processes, measuring):
+for part in (setting_up, content, publishing, sending, writing, editing, people, processes, upkeep, measuring):
     part.register(app)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +12,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from digest import publications
+from digest import keys, publications
 from digest.home import Home
-from subscribers import consent, journal, links, members, records, tables
+from digest.tables import metadata
+from subscribers import consent, departures, journal, links, members, records, tables
 from subscribers.pages.frame import PRIVATE
 from tests.conftest import NOW
 from tests.digest.web import serving
@@ -320,3 +321,78 @@ def test_asking_names_a_person(reader: Reader) -> None:
     answer = reader.client.get("/ask")
     assert answer.status_code == 200
     assert "A person" in answer.text or "a person" in answer.text
+
+
+# --- links for ever --------------------------------------------------------------------------------------------
+
+
+def test_unsubscribe_links_go_on_after_new_keys_and_links_to_settings_end(reader: Reader) -> None:
+    old_way_out, old_settings = reader.link("unsubscribe"), reader.link("preferences")
+    keys.rotate(reader.home.path)
+    renewed = replace(reader.home, keys=keys.load(reader.home.path))
+    with serving.serve(renewed) as address, serving.client(address) as client:
+        assert client.get(old_settings).status_code == 400
+        assert client.post(old_way_out).status_code == 200
+    assert reader.state == "left"
+
+
+def test_an_unsubscribe_link_works_when_its_person_is_erased_and_its_digest_deleted(reader: Reader) -> None:
+    link = reader.link("unsubscribe")
+    departures.erase(reader.home, reader.subscriber_id, how=consent.Origin(source="test"), now=NOW)
+    for answer in (reader.client.get(link), reader.client.post(link), reader.client.post(f"{link}/everything")):
+        assert answer.status_code == 200
+        assert "You are unsubscribed" in answer.text
+
+
+# --- what strangers may try ------------------------------------------------------------------------------------
+
+ROUTES = (
+    *("/subscribe", "/settings", "/ask", "/c/{}", "/p/{}", "/u/{}", "/d/{}"),
+    *("/u/{}/less", "/u/{}/pause", "/u/{}/everything", "/u/{}/back", "/u/{}/why", "/u/{}/settings"),
+)
+
+
+def tampered(token: str) -> list[str]:
+    """Tokens that are nearly right."""
+    flipped = [token[:n] + ("A" if token[n] != "A" else "B") + token[n + 1 :] for n in range(0, len(token), 5)]
+    return [*flipped, token[:-1], token + "A", token.swapcase(), "A" * len(token), "", "%00", "..%2f" + token]
+
+
+def test_no_route_leaks_or_changes_anything_by_ids_that_are_not_ones_own(reader: Reader) -> None:
+    with reader.home.db.transaction() as conn:
+        members.add(conn, reader.home.keys, "bob@example.org", digest_id=reader.digest_id, now=NOW)
+    own = serving.token(reader.home, links.PREFERENCES, reader.subscriber_id, reader.digest_id)
+    out = serving.token(reader.home, links.UNSUBSCRIBE, reader.subscriber_id, reader.digest_id)
+    before = everything(reader.home)
+    for route in ROUTES[3:]:
+        for token in [*tampered(own), *tampered(out)]:
+            for body in ({"do": "leave"}, {"do": "save", "often-*": "off"}):
+                answer = reader.client.post(route.format(token), data=body)
+                assert answer.status_code in (400, 404, 405), (route, token)
+                assert "example.org" not in answer.text.replace("https://example.org", "")
+    for scope, letter in ((own, "u"), (own, "c"), (own, "d"), (out, "p"), (out, "c"), (out, "d")):
+        assert reader.client.post(f"/{letter}/{scope}").status_code == 400
+    assert everything(reader.home) == before
+
+
+@pytest.mark.parametrize("route", ROUTES[:3])
+def test_bodies_that_are_no_form_change_nothing(reader: Reader, route: str) -> None:
+    before = everything(reader.home)
+    bodies: list[dict[str, Any]] = [
+        {"json": {"email": {"$ne": ""}, "do": ["leave"]}},
+        {"content": b"\xff\xfe" * 50, "headers": FORM},
+        {"content": "&".join(f"email=a{n}@example.org" for n in range(200)), "headers": FORM},
+        {"content": "email=a@example.org&email=b@example.org&question=x", "headers": FORM},
+        {"content": "email[]=a@example.org&email[$gt]=", "headers": FORM},
+        {"files": {"email": ("x", b"a@example.org")}},
+    ]
+    for body in bodies:
+        answer = reader.client.post(route, **body)
+        assert answer.status_code in (303, 400, 409)
+    assert everything(reader.home) == before
+
+
+def everything(home: Home) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table."""
+    with home.db.reading() as conn:
+        return {t.name: [tuple(row) for row in conn.execute(sa.select(t))] for t in metadata.sorted_tables}
