@@ -404,17 +404,17 @@ def test_a_notice_that_another_process_took_meanwhile_is_not_recovered(
     stage = postgres_stage
     assert test_notices.queue(stage)
     outbox = Outbox()
-    taken = stage.db.run(partial(notices._take, outbox, stage.now, dead_owner()))
+    taken = stage.db.run(partial(notices._take, outbox, stage.now, dead_owner(), stage.people.barred))
     assert taken is not None
     gone, second = owners.is_gone, []
 
     def first_look(owner: str | None) -> bool:
         monkeypatch.setattr(owners, "is_gone", gone)
-        second.append(stage.db.run(partial(notices._take, outbox, stage.now, owners.me())))
+        second.append(stage.db.run(partial(notices._take, outbox, stage.now, owners.me(), stage.people.barred)))
         return gone(owner)
 
     monkeypatch.setattr(owners, "is_gone", first_look)
-    assert stage.db.run(partial(notices._take, outbox, stage.now, "third")) is None
+    assert stage.db.run(partial(notices._take, outbox, stage.now, "third", stage.people.barred)) is None
     assert second[0] is not None
 
 
