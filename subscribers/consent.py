@@ -7,7 +7,7 @@ Refuses nothing: a leaver's wish is recorded as well as a joiner's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from hashlib import blake2b
@@ -16,7 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from subscribers.tables import consent_events
+from digest.tables import digests
+from subscribers.tables import consent_events, subscribers
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,24 @@ def of_subscriber(conn: Connection, subscriber_id: int) -> tuple[Event, ...]:
         Event(row.what, row.digest_id, _origin(row), row.at)
         for row in conn.execute(theirs.order_by(consent_events.c.id))
     )
+
+
+COLUMNS = ("email", "digest", "what", "at", *(field.name for field in fields(Origin)))
+
+
+def export(conn: Connection) -> Iterator[tuple[str, ...]]:
+    """All evidence, oldest first, after a row of column names; who was erased is a bare number."""
+    t = consent_events
+    everything = (
+        sa.select(t, subscribers.c.email, digests.c.slug)
+        .outerjoin(subscribers, subscribers.c.id == t.c.subscriber_id)
+        .outerjoin(digests, digests.c.id == t.c.digest_id)
+        .order_by(t.c.id)
+    )
+    yield COLUMNS
+    for row in conn.execute(everything):
+        who = row.email or f"erased ({row.subscriber_id})"
+        yield (who, row.slug or "", row.what, row.at.isoformat(), *vars(_origin(row)).values())
 
 
 def latest(conn: Connection) -> dict[tuple[int, int | None], Origin]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import codecs
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import TextIO
 
 from digest.errors import BadInput
 from subscribers import dialects
@@ -102,6 +103,21 @@ def read(path: Path) -> Reading:
     return Reading(path)
 
 
+def table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Any CSV file with a header row: the line of each row, and its cells by the lower-cased names of their columns.
+
+    Raises BadInput for a file that is no text.
+    """
+    encoding, _ = _encoding(path)
+    delimiter = max(",;\t|", key=_first_line(path, encoding).count)
+    with path.open(encoding=encoding, newline="") as file:
+        lines = csv.reader(file, delimiter=delimiter)
+        header = [cell.strip().lower() for cell in next(lines, [])]
+        for cells in lines:
+            named = zip(header, (_plain(cell) for cell in cells), strict=False)
+            yield lines.line_num, {name: cell for name, cell in named if name and cell}
+
+
 def _encoding(path: Path) -> tuple[str, str]:
     """How the file is written, and the fingerprint of its bytes; it is read once, a part at a time."""
     remedy = "Save it again as CSV in UTF-8."
@@ -151,6 +167,15 @@ def _checked_header(path: Path, names: list[str]) -> list[str]:
     if twice := [name for name, count in Counter(filter(None, names)).items() if count > 1]:
         raise BadInput(f"{path}, line 1", f"The column {twice[0]!r} is there twice.", "Keep one of them.")
     return names
+
+
+def write(rows: Iterable[Sequence[str]], file: TextIO) -> int:
+    """Writes rows as CSV (RFC 4180), the first being the names of the columns; says how many came after it."""
+    writer, count = csv.writer(file), -1
+    for row in rows:
+        writer.writerow([quoted(cell) for cell in row])
+        count += 1
+    return count
 
 
 def quoted(cell: str) -> str:

@@ -9,7 +9,7 @@ Refuses: an address that cannot be mailed at all, and lifting without the name o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -104,6 +104,30 @@ def add_hash(conn: Connection, email_hash: bytes, *, reason: str, now: datetime,
     lighter = suppressions.c.reason.in_(REASONS[: REASONS.index(reason)])
     graver = sa.update(suppressions).where(suppressions.c.email_hash == email_hash, lighter).values(**row)
     return conn.execute(graver).rowcount == 1
+
+
+def export(conn: Connection) -> Iterator[tuple[str, ...]]:
+    """The whole list after a row of column names: marks that only this installation can make, and why they stand."""
+    yield ("mark", "reason", "at", "by")
+    for row in conn.execute(sa.select(suppressions).order_by(suppressions.c.at, suppressions.c.email_hash)):
+        yield (row.email_hash.hex(), row.reason, row.at.isoformat(), row.said_by)
+
+
+def take(conn: Connection, keyring: Keyring, cells: Mapping[str, str], *, now: datetime, by: str) -> bool:
+    """Adds one row of such a list, or of another system's with addresses (`email`); False when it stands already.
+
+    Raises BadInput naming the column.
+    """
+    reason = cells.get("reason", "") or "imported"
+    if reason not in REASONS:
+        raise BadInput("reason", f"{reason[:40]!r} is no reason.", f"Write one of {', '.join(REASONS)}.")
+    if mark := cells.get("mark", ""):
+        if not re.fullmatch("[0-9a-f]{32}", mark):
+            raise BadInput("mark", f"{mark[:40]!r} is no mark of a list that we wrote.", "Write the address instead.")
+        theirs = bytes.fromhex(mark)
+    else:
+        theirs = address_hash(keyring, cells.get("email", ""))
+    return add_hash(conn, theirs, reason=reason, now=now, by=cells.get("by", "") or by)
 
 
 def lift(conn: Connection, keyring: Keyring, email: str, *, by: str, now: datetime) -> bool:

@@ -7,35 +7,30 @@ spreadsheet. Refuses: a file that `sheets` cannot read, and a digest that does n
 
 from __future__ import annotations
 
-import csv
 import functools
 import itertools
-import re
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import datetime
 from hashlib import blake2b
-from typing import TextIO
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import markup, publications
+from digest import publications
 from digest.db import Database
 from digest.errors import BadInput, Problem
 from digest.keys import Keyring
 from subscribers import consent as consents
-from subscribers import imports, members, newcomers, preferences, records, sheets, suppression
-from subscribers.consent import Origin
+from subscribers import entrants, imports, members, newcomers, records, sheets, suppression
+from subscribers.entrants import SUPPRESSED, Entry, Target
 from subscribers.imports import Import
-from subscribers.newcomers import Choices, Newcomer
 from subscribers.sheets import Row
 from subscribers.tables import subscribers, suppressions
 
 BATCH = 1_000  # rows a transaction
-SUPPRESSED = "suppressed"
 
 read = sheets.read  # the rows of a CSV file: one door for the faces
 
@@ -50,16 +45,6 @@ class Report:
     refused: int
     suppressed: int
     problems: tuple[Problem, ...]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A row that is understood."""
-
-    line: int
-    digest: str
-    newcomer: Newcomer
-    suppressed: bool  # the file says that this address must not be mailed
 
 
 # --- importing -------------------------------------------------------------------------------------------------
@@ -84,17 +69,9 @@ def import_people(
     """
     with db.reading() as conn:
         publications.find(conn, digest)  # a mistyped digest stops everything, not every row
-        known = {one.slug: _Target(one.id, newcomers.offered(conn, one.id)) for one in publications.all(conn)}
+        known = {one.slug: Target(one.id, newcomers.offered(conn, one.id)) for one in publications.all(conn)}
     job = _Job(db, keyring, known, digest, consent, now)
     return job.rehearse(rows) if dry_run else job.perform(rows, name or secrets.token_hex(16))
-
-
-@dataclass(frozen=True)
-class _Target:
-    """A digest that rows may name."""
-
-    id: int
-    offered: tuple[str, ...]
 
 
 Outcome = tuple[Counter[str], list[tuple[int, Problem]]]  # counts, and what was refused by line
@@ -107,7 +84,7 @@ class _Job:
         self,
         db: Database,
         keyring: Keyring,
-        known: Mapping[str, _Target],
+        known: Mapping[str, Target],
         digest: str,
         consent: str,
         now: datetime,
@@ -136,23 +113,23 @@ class _Job:
             problems += [problem for _, problem in wrong]
         return _report(counts, problems)
 
-    def _understood(self, batch: Sequence[Row]) -> tuple[list[_Entry], list[tuple[int, Problem]]]:
+    def _understood(self, batch: Sequence[Row]) -> tuple[list[Entry], list[tuple[int, Problem]]]:
         """The rows that can be taken, and why the others cannot, each with its line."""
         entries, refused = [], []
         for row in batch:
             try:
-                entries.append(self._new(_entry(row, self._known, self._digest, self._consent)))
+                entries.append(self._new(entrants.understand(row, self._known, self._digest, self._consent)))
             except BadInput as error:
                 refused.append((row.line, _at(row.line, error.problem)))
         return entries, refused
 
-    def _new(self, entry: _Entry) -> _Entry:
+    def _new(self, entry: Entry) -> Entry:
         if self._seen.before(f"{entry.digest} {entry.newcomer.address.key}"):
             why = "The same address stands on a line before; only that one was used."
             raise BadInput("email", why, "Remove one of the two.")
         return entry
 
-    def _try(self, understood: tuple[list[_Entry], list[tuple[int, Problem]]], conn: Connection) -> Outcome:
+    def _try(self, understood: tuple[list[Entry], list[tuple[int, Problem]]], conn: Connection) -> Outcome:
         with conn.begin_nested() as trial:
             done = self._taken(conn, *understood, import_id=None)
             trial.rollback()
@@ -161,7 +138,7 @@ class _Job:
     def _write(
         self,
         one: Import,
-        understood: tuple[list[_Entry], list[tuple[int, Problem]]],
+        understood: tuple[list[Entry], list[tuple[int, Problem]]],
         line: int,
         conn: Connection,
     ) -> None:
@@ -169,7 +146,7 @@ class _Job:
         imports.note(conn, one, line=line, counts=counts, problems=problems)
 
     def _taken(
-        self, conn: Connection, entries: list[_Entry], refused: list[tuple[int, Problem]], import_id: int | None
+        self, conn: Connection, entries: list[Entry], refused: list[tuple[int, Problem]], import_id: int | None
     ) -> Outcome:
         """Writes the entries; what they came to, with what was refused before."""
         counts, problems = Counter({"refused": len(refused)}), list(refused)
@@ -183,7 +160,7 @@ class _Job:
                 problems.append((entry.line, _at(entry.line, _BARRED)))
         return counts, sorted(problems, key=lambda one: one[0])
 
-    def _outcomes(self, conn: Connection, entries: Sequence[_Entry], import_id: int | None) -> list[tuple[_Entry, str]]:
+    def _outcomes(self, conn: Connection, entries: Sequence[Entry], import_id: int | None) -> list[tuple[Entry, str]]:
         """What became of each entry."""
         outcomes = [(entry, SUPPRESSED) for entry in entries if entry.suppressed]
         for entry, _ in outcomes:
@@ -235,92 +212,11 @@ def _at(line: int, problem: Problem) -> Problem:
     return Problem(f"line {line}, {problem.where}", problem.why, problem.remedy)
 
 
-def _entry(row: Row, known: Mapping[str, _Target], digest: str, consent: str) -> _Entry:
-    """What a row says. Raises BadInput naming the column."""
-    cells = row.cells
-    if row.too_long:
-        raise BadInput("columns", "It has more cells than the header.", "Put cells with separators in them in quotes.")
-    address = suppression.address(cells.get("email", ""))
-    slug = cells.get("digest", digest)
-    if slug not in known:
-        raise BadInput("digest", f"There is no digest {slug[:60]!r}.", f"Known are: {', '.join(sorted(known))}.")
-    state = _state(cells.get("state", "active"))
-    choices = Choices(
-        _choices(cells, known[slug].offered),
-        _number("hour", cells.get("hour")),
-        cells.get("zone"),
-        cells.get("name"),
-        cells.get("language"),
-    )
-    newcomer = Newcomer(
-        address,
-        newcomers.checked(choices, known[slug].offered),
-        "active" if state == SUPPRESSED else state,
-        _day("paused_until", cells.get("paused_until")) if state == "paused" else None,
-        _moment("subscribed_at", cells.get("subscribed_at")),
-        Origin(markup.line(consent), markup.line(cells.get("source", "")), _stated(cells.get("consented_at"))),
-    )
-    return _Entry(row.line, slug, newcomer, state == SUPPRESSED)
-
-
-def _choices(cells: Mapping[str, str], offered: Sequence[str]) -> dict[str, str] | None:
-    return _chosen(cells.get("topics", ""), cells.get("cadence", "").strip().lower(), tuple(offered))
-
-
-@functools.lru_cache(maxsize=1024)
-def _chosen(topics: str, cadence: str, offered: tuple[str, ...]) -> dict[str, str] | None:
-    if "=" in topics:
-        return preferences.parse(topics, offered)
-    if not topics and not cadence:
-        return None
-    named = [preferences.checked_topic(part.strip().lower()) for part in topics.split(";") if part.strip()]
-    return preferences.of(named, cadence or publications.usual(offered))
-
-
-def _state(text: str) -> str:
-    state = text.strip().lower()
-    if state not in (*members.STATES, SUPPRESSED):
-        raise BadInput("state", f"{text[:40]!r} is no state.", f"Write {', '.join(members.STATES)} or {SUPPRESSED}.")
-    return state
-
-
-def _number(where: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not re.fullmatch(r"\s*[0-9]{1,2}\s*", text):
-        raise BadInput(where, f"{text[:40]!r} is no hour.", "Write a whole number from 0 to 23.")
-    return int(text)
-
-
-def _day(where: str, text: str | None) -> date | None:
-    moment = _moment(where, text)
-    return moment.date() if moment else None
-
-
-def _moment(where: str, text: str | None) -> datetime | None:
-    """A day or a moment in ISO 8601; without a zone it is UTC."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadInput(where, f"{text[:40]!r} is no date.", "Write it as 2026-08-31.") from None
-
-
-def _stated(text: str | None) -> str:
-    moment = _moment("consented_at", text)
-    return moment.isoformat() if moment else ""
-
-
 # --- exporting -------------------------------------------------------------------------------------------------
 
 
 def export(conn: Connection) -> Iterator[tuple[str, ...]]:
-    """Everyone, a row for each subscription after a row of column names; cells that a spreadsheet would run are quoted.
-
-    What comes out can be imported again.
-    """
+    """Everyone, a row for each subscription after a row of column names; what comes out can be imported again."""
     barred = set(conn.scalars(sa.select(subscribers.c.id).join(suppressions, _SAME_ADDRESS)))
     origins = consents.latest(conn)
     yield sheets.COLUMNS
@@ -331,14 +227,7 @@ def export(conn: Connection) -> Iterator[tuple[str, ...]]:
         person = (one.email, one.name, one.language, choices, "", str(one.hour), one.zone, one.digest, state)
         since = one.joined_at.isoformat()
         cells = (*person, one.paused_until or "", since, origin.consented_at, origin.source)
-        yield tuple(sheets.quoted(cell) for cell in cells)
+        yield cells
 
 
 _SAME_ADDRESS = suppressions.c.email_hash == subscribers.c.email_hash
-
-
-def write(conn: Connection, file: TextIO) -> int:
-    """Writes `export` as CSV (RFC 4180) and says how many people's rows it wrote."""
-    rows = list(export(conn))
-    csv.writer(file).writerows(rows)
-    return len(rows) - 1

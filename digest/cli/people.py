@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -16,9 +15,20 @@ from sqlalchemy import Connection
 
 from digest import publications
 from digest.cli import desk, person
-from digest.errors import BadInput, Refused
+from digest.errors import BadInput, Problem, Refused
 from digest.home import Home
-from subscribers import departures, members, newcomers, preferences, records, sheets, transfer, welcomes
+from subscribers import (
+    consent,
+    departures,
+    members,
+    newcomers,
+    preferences,
+    records,
+    sheets,
+    suppression,
+    transfer,
+    welcomes,
+)
 from subscribers.consent import Origin
 
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The e-mail address.")]
@@ -36,6 +46,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(people_app, name="people")
     app.command("suppress")(suppress)
+    app.add_typer(list_app, name="do-not-mail")
 
 
 @dataclass(frozen=True)
@@ -278,13 +289,60 @@ def bring_in(
 def export(
     context: typer.Context,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file; else standard output.")] = None,
+    evidence: Annotated[bool, typer.Option("--evidence", help="The proof that each asked, instead of people.")] = False,
 ) -> None:
-    """Everyone as CSV, as `people import` reads it."""
+    """Everyone as CSV, as `people import` reads it; or the evidence of everyone's consent."""
     home = desk.desk(context).home()
     with home.db.reading() as conn:
-        if out is None:
-            csv.writer(sys.stdout).writerows(transfer.export(conn))
-            return
-        with out.open("w", encoding="utf-8", newline="") as file:
-            count = transfer.write(conn, file)
+        _write_rows(consent.export(conn) if evidence else transfer.export(conn), out)
+
+
+def _write_rows(rows: Iterable[tuple[str, ...]], out: Path | None) -> None:
+    """As CSV; says how many rows a file got."""
+    if out is None:
+        sheets.write(rows, sys.stdout)
+        return
+    with out.open("w", encoding="utf-8", newline="") as file:
+        count = sheets.write(rows, file)
     desk.say(f"{count} {'row' if count == 1 else 'rows'} written to {out}.")
+
+
+# --- the do-not-mail list --------------------------------------------------------------------------------------
+
+list_app = typer.Typer(help="The do-not-mail list as a whole.", no_args_is_help=True)
+
+
+@list_app.command("export")
+def export_list(
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file; else standard output.")] = None,
+) -> None:
+    """The list as CSV: marks that this installation made of the addresses, and why they stand there."""
+    home = desk.desk(context).home()
+    with home.db.reading() as conn:
+        _write_rows(suppression.export(conn), out)
+
+
+@list_app.command("import")
+def import_list(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a column `mark` or `email`, and `reason`.")],
+    as_json: desk.AsJson = False,
+) -> None:
+    """Add a list: one that `export` wrote, or addresses from another system."""
+    home = desk.desk(context).home()
+    added, problems = home.db.run(partial(_take_list, home, path), bulk=True)
+    desk.answer({"added": added, "problems": desk.plain(problems)}, f"{added} added to the list.", as_json=as_json)
+    if not as_json:
+        desk.problems(problems)
+
+
+def _take_list(home: Home, path: Path, conn: Connection) -> tuple[int, list[Problem]]:
+    added, problems = 0, []
+    for line, cells in sheets.table(path):
+        try:
+            added += suppression.take(conn, home.keys, cells, now=desk.now(), by=desk.user())
+        except BadInput as error:
+            problem = error.problem
+            problems.append(Problem(f"line {line}, {problem.where}", problem.why, problem.remedy))
+    return added, problems

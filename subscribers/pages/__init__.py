@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from subscribers.pages import asking_us, choosing, leaving, own_data, signing_up
+from subscribers.pages import asking_us, choosing, confirming, leaving, own_data, signing_up
 
 HANDLERS: list[Any] = [
     *signing_up.HANDLERS,
+    *confirming.HANDLERS,
     *choosing.HANDLERS,
     *leaving.HANDLERS,
     *asking_us.HANDLERS,

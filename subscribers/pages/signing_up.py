@@ -1,7 +1,7 @@
-"""Sign-up: the form, what is said after it, and the page behind the button of the confirmation mail.
+"""Sign-up: the form, and what is said after it.
 
 Promises: the answer to a sign-up is the same for every address, and so is the time it takes; the form works from
-another site and without scripts; GET and HEAD of a confirmation link change nothing, and POST confirms once.
+another site and without scripts.
 Refuses: what is not filled in rightly, keeping what was typed, and too much asking from one place.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from litestar import Response, get, post, route
 from litestar.concurrency import sync_to_thread
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromQuery
 from litestar.response import Redirect
 from sqlalchemy import Connection
 
@@ -26,12 +26,11 @@ from digest.publications import Digest
 from digest.web import forms, look
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
-from subscribers import asking, consent, forecast, links, members, newcomers, notices, preferences, sent_links, typos
+from subscribers import asking, consent, forecast, newcomers, preferences, typos
 from subscribers.asking import Ask
 from subscribers.consent import Origin
 from subscribers.newcomers import Choices
 from subscribers.pages import frame
-from subscribers.sent_links import SentLink
 
 log = structlog.get_logger(__name__)
 
@@ -242,7 +241,7 @@ def _form(
         later=say.hour(later.astimezone(site.zone)) if later else "",
         sentence=sentence(say, site),
         items_a_month=round(len({entry.item_id for entry in recent}) / forecast.MONTHS),
-        next_day=_next_day(site, say, digest, series),
+        next_day=next_day(site, say, digest, series),
         past=past[0] if past else None,
         spoken=say.tag,
     )
@@ -265,7 +264,7 @@ def _rhythm(say: Language, series: publications.Series) -> tuple[str, str]:
     return say.gettext("Once a month"), say.gettext("On day {day}, at {hour} where you are", day=day, hour=clock)
 
 
-def _next_day(site: Site, say: Language, digest: Digest, series: list[publications.Series]) -> str:
+def next_day(site: Site, say: Language, digest: Digest, series: list[publications.Series]) -> str:
     """The day on which the usual digest comes next; empty when it has no calendar."""
     usual = publications.usual([one.cadence for one in series])
     plan = next((editions.schedule(one, digest.zone) for one in series if one.cadence == usual), None)
@@ -274,79 +273,4 @@ def _next_day(site: Site, say: Language, digest: Digest, series: list[publicatio
     return frame.local(site, say, schedules.next_occurrence(plan, site.clock()).at, digest.zone)
 
 
-# --- confirming ------------------------------------------------------------------------------------------------
-
-
-# One handler for both methods: Litestar 2.25 wraps a handler twice when a second one joins its path.
-@route("/c/{token:str}", http_method=["GET", "POST"], status_code=200, sync_to_thread=True)
-def confirm(request: WebRequest, token: FromPath[str]) -> Response[str]:
-    """Asks whether the address is theirs, with one button; POST confirms, and its body is not read."""
-    site, now = look.of(request), look.of(request).clock()
-    if request.method == "POST":
-        ip, agent = frame.client(request)
-        step = partial(asking.confirm, home=site.home, token=token, ip=ip, agent=agent, now=now)
-        link = site.home.db.run(step)
-    else:
-        with site.home.db.reading() as conn:
-            link = asking.link_of(conn, site.home.keys, token)
-    if link is None:
-        return frame.private(site, "token/broken.html", status=400, language=look.language_of(request))
-    return _confirmed(site, link, now) if request.method == "POST" else _asked(site, link, now)
-
-
-@get("/c", sync_to_thread=True)
-def confirm_without_token(request: WebRequest) -> Response[str]:
-    """A link that was cut off right before its secret part."""
-    return frame.private(look.of(request), "token/broken.html", status=400, language=look.language_of(request))
-
-
-def _asked(site: Site, link: SentLink, now: datetime) -> Response[str]:
-    """What was asked for and the button; or, when the link has ended, how it stands."""
-    if link.stands(now) != sent_links.OPEN:
-        return _ended(site, link, now)
-    language = str(link.wish["choices"].get("language") or "")
-    say = frame.speaker(site, language)
-    with site.home.db.reading() as conn:
-        digest = publications.by_id(conn, link.digest_id)
-        what = notices.described(conn, say, link.wish["choices"].get("mapping") or {})
-    day = frame.local(site, say, link.created_at, digest.zone)
-    return frame.private(site, "token/confirm.html", language=language, digest=digest, what=what, day=day)
-
-
-def _confirmed(site: Site, link: SentLink, now: datetime) -> Response[str]:
-    """What a press of the button came to."""
-    if link.stands(now) != sent_links.OPEN:
-        return _ended(site, link, now)
-    return _in(site, link, now, already=False)
-
-
-def _ended(site: Site, link: SentLink, now: datetime) -> Response[str]:
-    with site.home.db.reading() as conn:
-        described = members.describe(conn, link.digest_id, link.subscriber_id)
-    if link.outcome == sent_links.USED and described and described.state in ("active", "paused"):
-        return _in(site, link, now, already=True)
-    language = str(link.wish["choices"].get("language") or "")
-    return frame.private(site, "token/ask_again.html", status=410, language=language, why=link.stands(now))
-
-
-def _in(site: Site, link: SentLink, now: datetime, *, already: bool) -> Response[str]:
-    language = str(link.wish["choices"].get("language") or "")
-    say = frame.speaker(site, language)
-    with site.home.db.reading() as conn:
-        digest = publications.by_id(conn, link.digest_id)
-        described = members.describe(conn, link.digest_id, link.subscriber_id)
-        chosen = set(described.preferences.values()) if described else set()
-        series = [one for one in publications.series(conn, digest.id) if one.offered and one.cadence in chosen]
-    own = links.issue(site.home.keys, links.PREFERENCES, link.digest_id, link.subscriber_id, expires=links.expiry(now))
-    return frame.private(
-        site,
-        "token/in.html",
-        language=language,
-        already=already,
-        masked=described.masked if described else "",
-        next_day=_next_day(site, say, digest, series) if series else "",
-        preferences=f"/p/{own}",
-    )
-
-
-HANDLERS: list[Any] = [subscribe, settings, sent, confirm, confirm_without_token]
+HANDLERS: list[Any] = [subscribe, settings, sent]

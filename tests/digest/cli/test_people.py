@@ -197,3 +197,35 @@ def test_who_is_added_to_a_digest_that_welcomes_gets_the_latest_edition(main: Di
     assert main("--home", example, "run", "--until-idle").code == 0
     (mail,) = {*(example / "mail" / "new").iterdir()} - before
     assert b"Subject: Welcome to" in mail.read_bytes()
+
+
+def test_the_evidence_of_everyone_goes_out_as_csv(digest: Digest, tmp_path: Path) -> None:
+    digest("people", "add", ANN, "--consent", "=Asked on paper")
+    assert digest("people", "export", "--evidence", "--out", tmp_path / "proof.csv").out.startswith("7 rows written")
+    *_, row = csv.DictReader((tmp_path / "proof.csv").open(encoding="utf-8"))
+    assert (row["email"], row["what"], row["text"], row["source"]) == (ANN, "added", "'=Asked on paper", "command line")
+
+
+def test_the_do_not_mail_list_goes_out_and_comes_in(digest: Digest, tmp_path: Path) -> None:
+    digest("suppress", ANN)
+    assert digest("do-not-mail", "export", "--out", tmp_path / "list.csv").out.startswith("1 row written")
+    assert ANN not in (tmp_path / "list.csv").read_text(encoding="utf-8")
+    digest("suppress", ANN, "--lift", "--by", "Dana")
+    assert digest("do-not-mail", "import", tmp_path / "list.csv").out == "1 added to the list.\n"
+    assert digest("people", "add", ANN, "--json").document["what"] == "suppressed"
+    (tmp_path / "theirs.csv").write_text("Email;Reason\nbob@example.org;complaint\nnobody;\nx@example.org;dislike\n")
+    told = digest("do-not-mail", "import", tmp_path / "theirs.csv")
+    assert told.out == "1 added to the list.\n"
+    assert told.err.count("line 3, email") == told.err.count("line 4, reason") == 1
+
+
+def test_a_person_is_erased_for_good(digest: Digest) -> None:
+    digest("people", "add", ANN)
+    assert digest("people", "erase", ANN, "--yes").out == f"{ANN} is erased.\n"
+    assert digest("people", "show", ANN).code == 1
+    assert digest("people", "add", ANN, "--json").document["what"] == "suppressed"
+
+
+def test_new_keys_are_made_and_the_old_ones_kept(digest: Digest) -> None:
+    assert digest("keys", "rotate", "--yes").out.startswith("Key 2 signs from now on")
+    assert digest("keys", "rotate", "--json").document == {"key": 3}
