@@ -8,7 +8,7 @@ revives what was ended after it was sent. Refuses: addresses that the settings l
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -121,23 +121,34 @@ def ask_again(
 
 
 def work_off(home: Home, *, now: datetime) -> int:
-    """Deals with everything that was asked, each in its own transaction; says how many there were."""
-    done = 0
-    while home.db.run(partial(_next, home, now)):
-        done += 1
-    return done
+    """Deals with everything that was asked, each in its own transaction; says how many there were.
+
+    What fails is kept, holds up nobody else, and is raised at the end.
+    """
+    with home.db.reading() as conn:
+        waiting = list(conn.scalars(sa.select(t.c.id).order_by(t.c.id)))
+    failures: list[Exception] = []
+    for number in waiting:
+        try:
+            home.db.run(partial(_one, home, number, now))
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return len(waiting)
 
 
-def _next(home: Home, now: datetime, conn: Connection) -> bool:
-    row = conn.execute(sa.select(t).order_by(t.c.id).limit(1).with_for_update(skip_locked=True)).one_or_none()
+def _one(home: Home, number: int, now: datetime, conn: Connection) -> None:
+    row = conn.execute(sa.select(t).where(t.c.id == number).with_for_update(skip_locked=True)).one_or_none()
     if row is None:
-        return False
+        return
     conn.execute(sa.delete(t).where(t.c.id == row.id))
+    wanted = Ask(row.kind, row.digest_id, row.email, Choices(**row.wish), Origin(**row.origin))
     try:
-        _deal(conn, home, Ask(row.kind, row.digest_id, row.email, Choices(**row.wish), Origin(**row.origin)), now)
+        with conn.begin_nested():
+            _deal(conn, home, wanted, now)
     except (BadInput, NotFound) as error:  # the digest or its cadences changed since
         log.warning("an ask cannot be met", kind=row.kind, why=type(error).__name__)
-    return True
 
 
 def _deal(conn: Connection, home: Home, wanted: Ask, now: datetime) -> None:
@@ -204,10 +215,17 @@ def confirm(conn: Connection, home: Home, token: str, *, ip: str, agent: str, no
         origin = Origin(
             asked.text, asked.source, link.created_at.isoformat(), asked.version, ip, agent, link.message_id
         )
-        choices = Choices(**link.wish["choices"])
+        choices = _fitting(conn, link)
         if members.confirm(conn, link.digest_id, link.subscriber_id, choices, now=now, origin=origin):
             welcomes.queue(conn, home, link.digest_id, link.subscriber_id, now=now)
     return link
+
+
+def _fitting(conn: Connection, link: SentLink) -> Choices:
+    """What was asked for, as far as the digest still offers it."""
+    choices = Choices(**link.wish["choices"])
+    offered = newcomers.offered(conn, link.digest_id)
+    return replace(choices, mapping=preferences.fit(choices.mapping, offered) if choices.mapping else None)
 
 
 # --- forgetting ------------------------------------------------------------------------------------------------

@@ -134,6 +134,8 @@ def confirm(
     if theirs is None or row.state not in ("pending", "left"):
         return False
     suppression.lift_by_opt_in(conn, theirs)
+    if suppression.reason(conn, theirs) is not None:  # for a graver reason, which they cannot lift
+        return False
     change(conn, digest_id, subscriber_id, **vars(choices))
     return join(conn, digest_id, subscriber_id, now=now, origin=origin, what="confirmed")
 

@@ -48,7 +48,7 @@ def _asked(site: Site, link: SentLink, now: datetime) -> Response[str]:
     """What was asked for and the button; or, when the link has ended, how it stands."""
     if link.stands(now) != sent_links.OPEN:
         return _ended(site, link, now)
-    language = str(link.wish["choices"].get("language") or "")
+    language = _language(link)
     say = frame.speaker(site, language)
     with site.home.db.reading() as conn:
         digest = publications.by_id(conn, link.digest_id)
@@ -61,7 +61,15 @@ def _confirmed(site: Site, link: SentLink, now: datetime) -> Response[str]:
     """What a press of the button came to."""
     if link.stands(now) != sent_links.OPEN:
         return _ended(site, link, now)
+    with site.home.db.reading() as conn:
+        described = members.describe(conn, link.digest_id, link.subscriber_id)
+    if described is None or described.state not in ("active", "paused"):
+        return frame.private(site, "token/ask_again.html", status=410, language=_language(link), why="")
     return _in(site, link, now, already=False)
+
+
+def _language(link: SentLink) -> str:
+    return str(link.wish["choices"].get("language") or "")
 
 
 def _ended(site: Site, link: SentLink, now: datetime) -> Response[str]:
@@ -69,12 +77,12 @@ def _ended(site: Site, link: SentLink, now: datetime) -> Response[str]:
         described = members.describe(conn, link.digest_id, link.subscriber_id)
     if link.outcome == sent_links.USED and described and described.state in ("active", "paused"):
         return _in(site, link, now, already=True)
-    language = str(link.wish["choices"].get("language") or "")
+    language = _language(link)
     return frame.private(site, "token/ask_again.html", status=410, language=language, why=link.stands(now))
 
 
 def _in(site: Site, link: SentLink, now: datetime, *, already: bool) -> Response[str]:
-    language = str(link.wish["choices"].get("language") or "")
+    language = _language(link)
     say = frame.speaker(site, language)
     with site.home.db.reading() as conn:
         digest = publications.by_id(conn, link.digest_id)

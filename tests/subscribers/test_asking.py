@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from digest.config import SignUpSection
 from digest.db import Database
@@ -296,3 +298,39 @@ def test_an_ask_that_the_digest_cannot_meet_any_more_holds_up_nobody(desk: Desk)
     (mail,) = desk.mails()
     assert "To: zoe@example.org" in mail
     assert preferences.CADENCES[0] == "instant"
+
+
+def test_what_fails_is_kept_and_holds_up_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.ask("first@example.org")
+    desk.ask("second@example.org")
+    deal = asking._deal
+
+    def failing(conn: Connection, home: Home, wanted: Ask, now: datetime) -> None:
+        if wanted.email.startswith("first"):
+            raise RuntimeError("a fault of ours")
+        deal(conn, home, wanted, now)
+
+    monkeypatch.setattr(asking, "_deal", failing)
+    with pytest.raises(RuntimeError):
+        asking.work_off(desk.home, now=desk.now)
+    monkeypatch.setattr(asking, "_deal", deal)
+    assert len(desk.mails()) == 2
+
+
+def test_what_is_not_offered_any_more_when_somebody_confirms_becomes_the_next_slower(desk: Desk) -> None:
+    desk.set(cadences="instant,weekly,monthly")
+    secret = desk.asked()
+    desk.set(cadences="instant,monthly")
+    assert desk.confirm(secret) == "open"
+    with desk.db.reading() as conn:
+        (one,) = records.find(conn, "zoe@example.org").subscriptions
+    assert (one.state, one.preferences) == ("active", {"hiring": "monthly", "*": "off"})
+
+
+def test_who_complained_since_does_not_come_back_by_an_older_link(desk: Desk) -> None:
+    secret = desk.asked()
+    with desk.db.transaction() as conn:
+        suppression.add(conn, KEYS, "zoe@example.org", reason="complaint", now=desk.now)
+    desk.confirm(secret)
+    with desk.db.reading() as conn:
+        assert records.find(conn, "zoe@example.org").subscriptions[0].state == "pending"
