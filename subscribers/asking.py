@@ -44,6 +44,7 @@ log = structlog.get_logger(__name__)
 SIGN_UP, SETTINGS = "sign-up", "settings"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TO_ONE_ADDRESS = ((1, HOUR), (3, DAY))  # notices that asking can cause
+TO_ONE_RETURNED = ((1, timedelta(days=30)),)  # confirmations to an address from which mail came back
 UNCONFIRMED = timedelta(days=30)  # after which an address that was never confirmed is forgotten
 _ROLE_NAMES = (
     "abuse admin administrator billing contact contacto desk help hostmaster info jobs kontakt mail marketing media "
@@ -157,14 +158,17 @@ def _deal(conn: Connection, home: Home, wanted: Ask, now: datetime) -> None:
     reason = suppression.reason(conn, suppression.hash_of(home.keys, address.key))
     known = _standing(conn, digest.id, address)
     state = known.state if known else ""
+    gets_mail = reason is None and state in ("active", "paused")
     if reason is not None and reason not in suppression.BY_OPT_IN:
         return
-    if state not in ("active", "paused") and wanted.kind != SIGN_UP:
+    if not gets_mail and wanted.kind != SIGN_UP:
         return
     if limits.allow(conn, limits.of_address(home.keys, address), TO_ONE_ADDRESS, now=now):
         return
+    if reason == "hard" and limits.allow(conn, limits.of_returned(home.keys, address), TO_ONE_RETURNED, now=now):
+        return
     language = (known.language if known else "") or wanted.choices.language or digest.languages[0]
-    if state in ("active", "paused") and known is not None:
+    if gets_mail and known is not None:
         to = notices.To(known.id, address.email, language)
         notices.settings(conn, home, digest, to, asked_to_join=wanted.kind == SIGN_UP, now=now)
     else:

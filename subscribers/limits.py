@@ -72,6 +72,11 @@ def of_data(keyring: Keyring, address: Address) -> bytes:
     return _key(keyring, "data", address.key)
 
 
+def of_returned(keyring: Keyring, address: Address) -> bytes:
+    """The key of a mailbox from which mail came back."""
+    return _key(keyring, "returned", address.key)
+
+
 def of_network(keyring: Keyring, ip: str) -> bytes:
     """The key of the network that an address of the internet is in: IPv4 /24, IPv6 /56; of what is none, its own."""
     return _key(keyring, "network", network(ip))

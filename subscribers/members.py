@@ -126,16 +126,18 @@ def confirm(
 ) -> bool:
     """Makes active who asked to join and proved that the address is theirs; False when they get the mail already.
 
-    That lifts what lighter reasons had put on the do-not-mail list.
+    That lifts what lighter reasons had put on the do-not-mail list. Graver ones nobody lifts by a confirmation.
     """
     theirs = conn.scalar(sa.select(subscribers.c.email_hash).where(subscribers.c.id == subscriber_id))
     preferences.hold(conn, digest_id)
     row = preferences.subscription(conn, digest_id, subscriber_id)
-    if theirs is None or row.state not in ("pending", "left"):
+    lifted = theirs is not None and suppression.lift_by_opt_in(conn, theirs)
+    if theirs is None or suppression.reason(conn, theirs) is not None:
         return False
-    suppression.lift_by_opt_in(conn, theirs)
-    if suppression.reason(conn, theirs) is not None:  # for a graver reason, which they cannot lift
-        return False
+    if row.state not in ("pending", "left"):
+        if lifted:
+            consent.record(conn, subscriber_id, "confirmed", digest_id=digest_id, now=now, origin=origin)
+        return lifted
     change(conn, digest_id, subscriber_id, **vars(choices))
     return join(conn, digest_id, subscriber_id, now=now, origin=origin, what="confirmed")
 

@@ -134,6 +134,14 @@ def edition(request: WebRequest, number: FromPath[int]) -> Response[str]:
     return _page(request, "public/edition.html", edition=found)
 
 
+@get("/privacy", sync_to_thread=True)
+def privacy(request: WebRequest) -> Response[str]:
+    """What is kept of whom, for how long, and what people can do about it."""
+    settings = look.of(request).home.settings
+    carrier = {"sendgrid": "SendGrid"}.get(settings.transport.kind, "")
+    return _page(request, "public/privacy.html", carrier=carrier, days=settings.sign_up.keep_network_days)
+
+
 @get("/healthz")
 async def healthz() -> Response[str]:
     """This process answers; nothing else is asked."""
@@ -153,4 +161,4 @@ def readyz(request: WebRequest) -> Response[str]:
     return Response(said, status_code=status, media_type=MediaType.TEXT, headers=headers)
 
 
-HANDLERS: list[Any] = [home, item, topics, topic, feeds, editions, edition, healthz, readyz]
+HANDLERS: list[Any] = [home, item, topics, topic, feeds, editions, edition, privacy, healthz, readyz]

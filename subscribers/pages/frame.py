@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from litestar import Response
 from digest import languages
 from digest.errors import Problem
 from digest.languages import Language
+from digest.web import look
 from digest.web.look import Site, WebRequest
 from subscribers.preferences import OFF
 
@@ -30,6 +32,14 @@ def client(request: WebRequest) -> tuple[str, str]:
     ip = request.client.host if request.client else ""
     agent = "".join(sign for sign in request.headers.get("user-agent", "") if sign.isprintable())
     return ip, agent[:AGENT]
+
+
+def form(request: WebRequest, path: str) -> str:
+    """Where a form stood, as the evidence has it: our own page, or that of another site."""
+    site = look.of(request).home.settings.site.url
+    origin = request.headers.get("origin", "")[:100]
+    foreign = re.fullmatch(r"https?://[A-Za-z0-9.:-]+", origin) and origin != site
+    return f"{path}, from a form at {origin}" if foreign else path
 
 
 def speaker(site: Site, language: str) -> Language:

@@ -152,7 +152,7 @@ def _wanted(conn: Connection, site: Site, request: WebRequest, slug: str, typed:
     mapping |= {} if typed.every else {preferences.checked_topic(topic): cadence for topic in typed.topics}
     text = sentence(say, site)
     ip, agent = frame.client(request)
-    origin = Origin(text, "/subscribe", version=consent.version(text), ip=ip, agent=agent)
+    origin = Origin(text, frame.form(request, "/subscribe"), version=consent.version(text), ip=ip, agent=agent)
     choices = newcomers.checked(Choices(mapping, None, _zone(typed.zone), None, say.tag), offered)
     return Ask(asking.SIGN_UP, digest.id, typed.email, choices, origin)
 

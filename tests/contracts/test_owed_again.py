@@ -68,13 +68,21 @@ class Line(Stage):
         return dict(Counter(names[mail.subscriber_id] for mail in record_server.read(self.file)))
 
 
-@pytest.fixture(params=CADENCES)
-def line(request: pytest.FixtureRequest, either_db: Database, tmp_path: Path) -> Iterator[Line]:
+ON_POSTGRES = pytest.param(("weekly", "postgres"), marks=pytest.mark.postgres)
+
+
+@pytest.fixture(params=[*((cadence, "sqlite") for cadence in CADENCES), ON_POSTGRES], ids=" on ".join)
+def line(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Line]:
+    """At every cadence on SQLite, and weekly on PostgreSQL."""
+    cadence, kind = request.param
     file = tmp_path / "record"
+    db = request.getfixturevalue("db") if kind == "sqlite" else Database(request.getfixturevalue("postgres_url"))
     with record_server.running(file) as port:
-        stage = Line(either_db, request.param, ("127.0.0.1", port), file)
+        stage = Line(db, cadence, ("127.0.0.1", port), file)
         yield stage
         stage.faulty.close()
+    if kind == "postgres":
+        db.close()
 
 
 # --- an edition that closes with something left ----------------------------------------------------------------

@@ -103,5 +103,5 @@ class Ground:
 def names(home: Path) -> frozenset[str]:
     """The files of a home. The database's own come and go, and who has which mail is asked elsewhere."""
     found = (path.relative_to(home) for path in home.rglob("*") if path.is_file())
-    own = ("digest.db", "mail/new/", "mail/cur/")
+    own = ("digest.db", "mail/new/", "mail/cur/", "journal/")
     return frozenset(str(path) for path in found if not str(path).startswith(own))

@@ -56,6 +56,7 @@ class Evidence:
     ended: list[Ended] = field(default_factory=list)
     woken: tuple[Snapshot, Snapshot] | None = None  # before and after a stopped process went on
     opted_out: Collection[str] = ()
+    journaled: Collection[str] = ()  # of these, who is in the journal
     faults: list[str] = field(default_factory=list)  # what the witness saw on the way
     database: list[str] = field(default_factory=list)  # what is wrong with the database itself
     leftovers: list[str] = field(default_factory=list)
@@ -143,6 +144,8 @@ def _bound(found: Evidence) -> Iterator[str]:
 def _consent(found: Evidence) -> Iterator[str]:
     if mailed := set(found.opted_out) & set(found.copies):
         yield f"I5 opted out, and mailed: {_some(mailed)}"
+    if unsaid := set(found.opted_out) - set(found.journaled):
+        yield f"I5 opted out, and not in the journal: {_some(unsaid)}"
     if other := set(found.opted_out) - _who(found, State.SKIPPED) - _unplanned(found):
         yield f"I5 opted out, and not skipped: {_some(other)}"
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from digest import keys
+from subscribers import journal, suppression
 from tests.crash import cells, strace
 from tests.crash.cells import Case
 from tests.crash.forkserver import ForkServer, Process
@@ -246,12 +248,19 @@ class Run:
             ended=self.ended,
             woken=self.woken,
             opted_out=self.opted_out,
+            journaled=self._journaled(),
             faults=faults,
             database=database,
             leftovers=sorted(names(self._world.home) - self._start.names),
             resumed=resumed,
             printed=self.log.read_text(errors="replace") if self.log.exists() else "",
         )
+
+    def _journaled(self) -> set[str]:
+        """Of those who opted out, whose address the journal knows by its mark."""
+        marks = {line["hash"] for line in journal.read(self._world.home) if line["what"] == journal.LEFT}
+        keyring = keys.load(self._world.home)
+        return {one for one in self.opted_out if suppression.address_hash(keyring, one).hex() in marks}
 
     def _asked(self, *command: str) -> Any:
         output = self.folder / "-".join(command)

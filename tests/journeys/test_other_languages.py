@@ -57,6 +57,7 @@ def strange(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, 
         "subscribe": "/subscribe",
         "sent": "/subscribe/sent",
         "ask": "/ask",
+        "privacy": "/privacy",
         "confirm": serving.confirm_link(home),
         "preferences": "/p/" + serving.token(home, "preferences"),
         "unsubscribe": "/u/" + serving.token(home, "unsubscribe"),
@@ -73,7 +74,7 @@ def strange(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, 
 
 
 CONTENT = {"Path to"}  # the beginning of the site's name
-PLAIN = ("subscribe", "sent", "ask", "confirm", "preferences", "unsubscribe", "broken", "not found", "feeds")
+PLAIN = ("subscribe", "sent", "ask", "privacy", "confirm", "preferences", "unsubscribe", "broken", "not found", "feeds")
 
 
 def unmarked(page: str) -> list[str]:

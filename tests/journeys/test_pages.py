@@ -103,6 +103,7 @@ def site(home: Home) -> Iterator[tuple[str, dict[str, str]]]:
         "editions": "/editions/",
         "edition": f"/editions/{edition}",
         "ask": "/ask",
+        "privacy": "/privacy",
         "subscribe": "/subscribe",
         "sent": "/subscribe/sent",
         "confirm": serving.confirm_link(home),

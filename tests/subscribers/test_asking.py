@@ -334,3 +334,17 @@ def test_who_complained_since_does_not_come_back_by_an_older_link(desk: Desk) ->
     desk.confirm(secret)
     with desk.db.reading() as conn:
         assert records.find(conn, "zoe@example.org").subscriptions[0].state == "pending"
+
+
+def test_who_was_given_up_because_mail_came_back_can_prove_the_address_anew_once_a_month(desk: Desk) -> None:
+    desk.join("zoe")
+    with desk.db.transaction() as conn:
+        suppression.add(conn, KEYS, "zoe@example.org", reason="hard", now=desk.now)
+    secret = desk.asked()
+    desk.later(days=2)
+    desk.ask()
+    assert desk.mails() == []
+    assert desk.confirm(secret) == "open"
+    assert desk.state() == "active"
+    desk.publish("one", "hiring")
+    assert desk.lists(desk.send()) == {"zoe": ["one"]}

@@ -95,6 +95,7 @@ def test_a_plain_form_of_another_site_needs_no_more_than_an_address(site: Site) 
     answer = site.client.post("/subscribe", data={"email": "zoe@example.org"}, headers=headers)
     assert answer.status_code == 303
     assert site.asked()[0].wish["mapping"] == {"*": "weekly"}
+    assert site.asked()[0].origin["source"] == "/subscribe, from a form at https://elsewhere.example"
 
 
 def test_the_answer_is_the_same_for_whoever_is_known(site: Site) -> None:
