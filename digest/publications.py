@@ -39,6 +39,8 @@ class Digest:
     languages: tuple[str, ...]
     zone: str
     welcome: str  # of who is new: nothing, last (edition)
+    import_kinds: str
+    import_topics: str
     people_rev: int
 
 

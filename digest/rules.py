@@ -6,6 +6,7 @@ and what it may be. Keeps nothing: `publications` does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -113,6 +114,23 @@ def _number(lowest: int, highest: int) -> Callable[[str, str], int]:
     return read
 
 
+def mapping(key: str, text: str) -> dict[str, str]:
+    """Short names from "fact-sheets=fact sheet; law=detainers"; a name may be empty. Raises BadInput."""
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, sign, meaning = (piece.strip() for piece in part.partition("="))
+        if not sign or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+            raise BadInput(
+                key, f"{part[:40]!r} cannot be understood.", "Write it as short-name=meaning; other=meaning."
+            )
+        found[name] = markup.line(meaning)
+    return found
+
+
+def _map(key: str, text: str) -> str:
+    return "; ".join(f"{name}={meaning}" for name, meaning in mapping(key, text).items())
+
+
 def _weekday(key: str, text: str) -> int:
     found = [n for n, day in enumerate(WEEKDAYS) if len(text) >= 3 and day.startswith(text.lower())]
     if len(found) != 1:
@@ -144,6 +162,8 @@ OF_DIGEST: dict[str, Callable[[str, str], Any]] = {
     "reply_to": _maybe_address,
     "languages": languages,
     "zone": zone,
+    "import_kinds": _map,
+    "import_topics": _map,
     "welcome": _one_of("is no welcome", "nothing", "last"),
 }
 OF_SERIES: dict[str, Callable[[str, str], Any]] = {

@@ -196,6 +196,9 @@ digests = Table(
     Column("languages", sa.JSON, nullable=False),
     Column("zone", Text, nullable=False),
     Column("welcome", Text, nullable=False, server_default="nothing"),  # of who is new: nothing, last (edition)
+    # What categories and tags of imported posts are: "short-name=kind; other=kind", and the same for topics.
+    Column("import_kinds", Text, nullable=False, server_default=""),
+    Column("import_topics", Text, nullable=False, server_default=""),
     # Raised by every join, refile, leave and give-back: planning completes only if nothing changed meanwhile.
     Column("people_rev", Integer, nullable=False, server_default="0"),
 )

@@ -57,6 +57,10 @@ def upgrade() -> None:
         )
         batch_op.create_index("ix_sent_links_person", ["subscriber_id", "digest_id"], unique=False)
 
+    with op.batch_alter_table("digests", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("import_kinds", sa.Text(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("import_topics", sa.Text(), server_default="", nullable=False))
+
     with op.batch_alter_table("consent_events", schema=None) as batch_op:
         batch_op.add_column(sa.Column("version", sa.Text(), server_default="", nullable=False))
         batch_op.add_column(sa.Column("ip", sa.Text(), server_default="", nullable=False))

@@ -8,6 +8,7 @@ import pytest
 
 from digest.cli import paper
 from tests.digest.cli.conftest import Digest
+from tests.digest.intake import test_wordpress
 
 ITEM = """---
 title: {title}
@@ -81,7 +82,7 @@ def test_a_folder_without_items_is_said_to_be_one(digest: Digest, tmp_path: Path
     [
         (("/no/such/folder",), 1, "There is no /no/such/folder."),
         (("https://example.org/feed",), 2, "An address cannot be read."),
-        (("examples", "--as", "wordpress"), 2, "Use --as markdown."),
+        (("examples", "--as", "wordpress"), 2, "Use --as markdown or wordpress."),
         (("pyproject.toml",), 2, "Its name must end in .md"),
         ((), 2, "The argument 'PATH' is missing."),
     ],
@@ -266,3 +267,19 @@ def test_wide_signs_keep_columns_aligned() -> None:
 def test_foreign_text_cannot_move_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     paper.table(("reply", "seen"), [("\x1b[2J550 [bold]no[/bold]\r\nsuch", True)])
     assert capsys.readouterr().out.splitlines()[1] == " [2J550 [bold]no[/bold]  such  yes"
+
+
+def test_an_export_of_wordpress_comes_in_by_the_rules_of_the_digest(digest: Digest, tmp_path: Path) -> None:
+    terms = test_wordpress.term("category", "fact-sheets") + test_wordpress.term("category", "law")
+    file = test_wordpress.export(tmp_path, [test_wordpress.post(1, terms=terms), test_wordpress.post(2, date="never")])
+    rules = ("import_kinds=fact-sheets=fact sheet", "import_topics=law=detainers")
+    assert digest("publications", "set", "weekly", *rules).code == 0
+    assert "import_topics  law=detainers" in digest("publications", "show", "weekly").out
+    told = digest("import", file, "--dry-run")
+    assert told.out.startswith("Would be: 1 created, 0 changed, 0 unchanged, 1 refused. 1 is news")
+    assert "post 2, Post 2 (post_date_gmt)" in told.err
+    assert digest("import", file, "--known", "--json").document["news"] == 0
+    shown = digest("items", "show", "post-1", "--json").document
+    assert (shown["kind"], shown["topics"]) == ("fact sheet", ["detainers"])
+    assert digest("import", file, "--json").document["unchanged"] == 1
+    assert digest("publications", "set", "weekly", "import_topics=Law").code == 2
