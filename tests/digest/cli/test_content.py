@@ -82,7 +82,7 @@ def test_a_folder_without_items_is_said_to_be_one(digest: Digest, tmp_path: Path
     [
         (("/no/such/folder",), 1, "There is no /no/such/folder."),
         (("https://example.org/feed",), 2, "An address cannot be read."),
-        (("examples", "--as", "wordpress"), 2, "Use --as markdown or wordpress."),
+        (("examples", "--as", "rss"), 2, "Use --as markdown or wordpress."),
         (("pyproject.toml",), 2, "Its name must end in .md"),
         ((), 2, "The argument 'PATH' is missing."),
     ],
