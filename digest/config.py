@@ -162,6 +162,19 @@ class SignUpSection(_Section):
         return tuple(name.strip().lower().lstrip("@") for name in value)
 
 
+class IntakeSection(_Section):
+    """How items come in from other hosts."""
+
+    inner_networks: tuple[str, ...] = ()  # networks that may be asked although they are not public
+
+    @field_validator("inner_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            ipaddress.ip_network(one)
+        return value
+
+
 class Settings(BaseSettings):
     """Everything that is set for one home."""
 
@@ -179,6 +192,7 @@ class Settings(BaseSettings):
     transport: TransportSection = TransportSection()
     pace: PaceSection = PaceSection()
     sign_up: SignUpSection = SignUpSection()
+    intake: IntakeSection = IntakeSection()
 
     @classmethod
     def settings_customise_sources(

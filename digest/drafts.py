@@ -24,7 +24,7 @@ from digest.shelf import Attachment, Author, Item
 STATES = ("draft", "scheduled", "published")
 EXCERPT = 280  # characters of an excerpt that is made from the body
 _MEDIA_NAME = re.compile(r"[a-z0-9]+\.[a-z0-9]+")
-_ASIDE = ("where", "remarks", "source", "foreign_id")
+_ASIDE = ("where", "remarks", "source", "foreign_id", "seen_at")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Draft:
     language: str = "en"
     published_on: str | None = None  # YYYY-MM-DD, or --MM-DD when the year is missing
     published_at: datetime | None = None  # when the exact moment is known
+    seen_at: datetime | None = None  # when it was first seen: its date, if it has no other
     updated_on: str | None = None
     update_note: str = ""
     canonical_url: str = ""
@@ -78,7 +79,7 @@ def item(draft: Draft, *, zone: str, now: datetime) -> Item:
         body=body,
         markdown=None if draft.markdown is None else markup.plain(draft.markdown),
         language=rules.languages("language", draft.language)[0],
-        **dating(draft.published_on, draft.published_at or (draft.publish_at if _undated(draft) else None), zone),
+        **_dates(draft, zone),
         publish_at=publish_at,
         updated_on=day("updated", draft.updated_on) if draft.updated_on else None,
         update_note=markup.line(draft.update_note),
@@ -122,6 +123,13 @@ def _understood(name: str, value: Any) -> Any:
     if name in ("attachments", "published_at"):
         raise BadInput(name, "It cannot be written as text.", "Import the item's file again instead.")
     return value
+
+
+def _dates(draft: Draft, zone: str) -> dict[str, Any]:
+    own = draft.published_at or (draft.publish_at if _undated(draft) else None)
+    if draft.published_on is None and own is None and draft.seen_at is not None:
+        return dating(None, draft.seen_at, zone) | {"date_precision": "seen"}
+    return dating(draft.published_on, own, zone)
 
 
 def dating(published_on: str | None, moment: datetime | None, zone: str) -> dict[str, Any]:

@@ -84,6 +84,14 @@ class Way:
 
 
 OUT = Way()
+
+
+def also(networks: Sequence[str]) -> Way:
+    """The way out that may reach these networks (CIDR) too, although they are not public."""
+    inner = [ipaddress.ip_network(one) for one in networks]
+    return Way(permitted=lambda address: is_public(address) or any(address in network for network in inner))
+
+
 MODEST = Limits()
 
 

@@ -9,6 +9,7 @@ readers have seen other than by withdrawing it with a reason.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -99,7 +100,7 @@ def put(
     publications.ensure_topics(conn, wanted.topics)
     row = _same(conn, draft)
     if row is None:
-        after = shelf.add(conn, wanted, identity)
+        after = shelf.add(conn, dataclasses.replace(wanted, slug=_free(conn, wanted.slug)), identity)
         return Outcome(after.slug, "created", _log(conn, None, after, now=now, known=known))
     before = shelf.by_ids(conn, [row.id])[row.id]
     if row.content_hash == identity["content_hash"]:
@@ -186,14 +187,21 @@ def revise(
 
 
 def _same(conn: Connection, draft: Draft) -> sa.Row[Any] | None:
+    """The item that a draft is about: what came from elsewhere is known by its identity there, never by its slug."""
     if draft.foreign_id is not None:
         mine = (_ITEMS.c.source == draft.source) & (_ITEMS.c.foreign_id == draft.foreign_id)
-        if row := conn.execute(sa.select(_ITEMS).where(mine)).one_or_none():
-            return row
+        return conn.execute(sa.select(_ITEMS).where(mine)).one_or_none()
     row = conn.execute(sa.select(_ITEMS).where(_ITEMS.c.slug == draft.slug)).one_or_none()
-    if row is not None and row.foreign_id is not None and draft.foreign_id != row.foreign_id:
+    if row is not None and row.foreign_id is not None:
         raise BadInput("slug", f"{draft.slug!r} belongs to another item, from {row.source}.", "Choose another slug.")
     return row
+
+
+def _free(conn: Connection, slug: str) -> str:
+    """The slug, with a number behind it when it belongs to another item."""
+    taken = sa.select(_ITEMS.c.id).where(_ITEMS.c.slug == sa.bindparam("slug"))
+    numbered = (slug if n == 1 else f"{slug}-{n}" for n in itertools.count(1))
+    return next(one for one in numbered if conn.execute(taken, {"slug": one}).first() is None)
 
 
 def _standing(before: Item, wanted: Item) -> Item:
@@ -203,6 +211,8 @@ def _standing(before: Item, wanted: Item) -> Item:
         state, publish_at = before.state, before.publish_at
     elif before.state == "published" and state != "published":
         raise Refused(f"{before.slug!r} is published and cannot become a {state} item. Withdraw it if it must go.")
+    if wanted.date_precision == "seen" and before.published_on is not None:  # it was seen before, or had a date
+        wanted = dataclasses.replace(wanted, **{name: getattr(before, name) for name in _DATE})
     return dataclasses.replace(
         wanted,
         id=before.id,

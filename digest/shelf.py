@@ -58,7 +58,7 @@ class Item:
     markdown: str | None
     language: str
     published_on: str | None  # YYYY-MM-DD, or --MM-DD when the year is missing
-    date_precision: str  # instant, day, yearless
+    date_precision: str  # instant, day, yearless, seen
     published_at: datetime | None
     publish_at: datetime | None
     updated_on: str | None

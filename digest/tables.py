@@ -88,7 +88,7 @@ items = Table(
     Column("markdown", Text),  # as staff wrote it, when they wrote Markdown
     Column("language", Text, nullable=False, server_default="en"),
     Column("published_on", Text),  # YYYY-MM-DD, or --MM-DD when the year is missing
-    Column("date_precision", Text, nullable=False, server_default="day"),  # instant, day, yearless
+    Column("date_precision", Text, nullable=False, server_default="day"),  # instant, day, yearless, seen
     Column("published_at", Instant),  # the moment that sorts it; null while no complete date is known
     Column("publish_at", Instant),  # when a scheduled item becomes news
     Column("updated_on", Text),

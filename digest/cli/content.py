@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
 
-from digest import feeds, intake, items, publications, review, rules
+from digest import feeds, intake, items, publications, review
 from digest.cli import desk, paper
-from digest.drafts import Draft
-from digest.errors import BadInput, NotFound, Problem, Refused
+from digest.errors import BadInput, Refused
 from digest.home import Home
-from digest.intake import Report, markdown, wordpress
+from digest.intake import Report, ways
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The item's short name, as in its address.")]
 Digest = Annotated[str, typer.Option(help="The digest's short name, such as weekly.")]
 HowOften = Annotated[str, typer.Option("--cadence", help="Which of its editions: weekly, daily ...")]
 
-WAYS_BY_ENDING = {".md": "markdown", ".markdown": "markdown", ".xml": "wordpress"}
-WAYS = ("markdown", "wordpress")
 STATES = ("draft", "scheduled", "published", "withdrawn")
+DOUBTS = {"yearless": " (no year)", "seen": " (first seen)"}  # of a date, by its precision
 
 items_app = typer.Typer(help="The items: what is published, planned or taken back.", no_args_is_help=True)
 feeds_app = typer.Typer(help="The feed files.", no_args_is_help=True)
@@ -42,56 +38,28 @@ def register(app: typer.Typer) -> None:
 
 def bring_in(
     context: typer.Context,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A folder of Markdown files, one of them, or an export.")],
-    kind: Annotated[str, typer.Option("--as", help="What it is: markdown or wordpress; told by its name.")] = "",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Markdown files, an export, or a feed's address.")],
+    kind: Annotated[str, typer.Option("--as", help="What it is: markdown, wordpress or feed.")] = "",
     digest: Annotated[str, typer.Option(help="Whose rules say what categories are; the first one's.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
     known: Annotated[bool, typer.Option("--known", help="An old library: publish without telling readers.")] = False,
     as_json: desk.AsJson = False,
 ) -> None:
     """Bring items in; again is harmless, and one bad file or post never stops the rest."""
-    found, way = _readable(path, kind)
+    way = ways.find(path, kind)
     home = desk.desk(context).home()
-    drafts = list(_drafts(home, found, way, digest, dry_run=dry_run))
+    with home.db.reading() as conn:
+        found = ways.read(home, conn, path, way, digest=digest, now=desk.now(), keep_media=not dry_run)
+    drafts = list(found)
     zone = home.settings.site.time_zone
     report = home.db.run(
         partial(intake.bring_in, drafts=drafts, now=desk.now(), zone=zone, known=known, dry_run=dry_run)
     )
     if not dry_run:
         _build(home)
-    desk.answer(report, *(_came(report, dry_run) if drafts else [_nothing(found, way)]), as_json=as_json)
+    desk.answer(report, *(_came(report, dry_run) if drafts else [_nothing(path, way)]), as_json=as_json)
     if not as_json:
         desk.problems(report.problems)
-
-
-def _drafts(home: Home, path: Path, way: str, digest: str, *, dry_run: bool) -> Iterator[Draft | Problem]:
-    zone = home.settings.site.time_zone
-    if way == "markdown":
-        return markdown.read(path, zone=zone, media=None if dry_run else home.media)
-    with home.db.reading() as conn:
-        every = [publications.find(conn, digest)] if digest else publications.all(conn)
-    rules_ = wordpress.Rules()
-    if every:
-        kinds, topics = every[0].import_kinds, every[0].import_topics
-        rules_ = wordpress.Rules(rules.mapping("import_kinds", kinds), rules.mapping("import_topics", topics))
-    return wordpress.read(path, zone=zone, rules=rules_)
-
-
-def _readable(path: str, kind: str) -> tuple[Path, str]:
-    """The folder or file that is meant, and how it is read. Raises BadInput, or NotFound for what is not there."""
-    if kind not in ("", *WAYS):
-        raise BadInput("--as", f"{kind!r} cannot be read.", f"Use --as {' or '.join(WAYS)}.")
-    if path.startswith(("http://", "https://")):
-        raise BadInput("PATH", "An address cannot be read.", "Name a folder of Markdown files, or a file.")
-    found = Path(path)
-    if not found.exists():
-        raise NotFound(f"There is no {path}. Name a folder of Markdown files, one of them, or an export of WordPress.")
-    told = "markdown" if found.is_dir() else WAYS_BY_ENDING.get(found.suffix.lower(), "")
-    way = kind or told
-    if not way or (way == "markdown" and told != "markdown"):
-        why = f"{path} is neither a Markdown file nor an export of WordPress."
-        raise BadInput("PATH", why, "Its name must end in .md, .markdown or .xml.")
-    return found, way
 
 
 def _came(report: Report, dry_run: bool) -> list[str]:
@@ -102,10 +70,10 @@ def _came(report: Report, dry_run: bool) -> list[str]:
     return [f"{'Would be: ' if dry_run else ''}{counts}. {told}", *(["Nothing was changed."] if dry_run else [])]
 
 
-def _nothing(folder: Path, way: str) -> str:
-    if way == "wordpress":
-        return f"There is no post and no page in {folder}, so nothing came in."
-    return f"There is no Markdown file in {folder}, so nothing came in. Files end in .md; a README is no item."
+def _nothing(named: str, way: str) -> str:
+    if way == ways.MARKDOWN:
+        return f"There is no Markdown file in {named}, so nothing came in. Files end in .md; a README is no item."
+    return f"There is no {'post and no page' if way == ways.WORDPRESS else 'entry'} in {named}, so nothing came in."
 
 
 def _build(home: Home) -> feeds.Built:
@@ -145,7 +113,7 @@ def show_all(
 
 
 def _date(item: items.Item) -> str:
-    return f"{item.published_on or ''}{' (no year)' if item.date_precision == 'yearless' else ''}"
+    return f"{item.published_on or ''}{DOUBTS.get(item.date_precision, '')}"
 
 
 @items_app.command("show")

@@ -148,9 +148,8 @@ def _cancel(number: int, drop: bool, now: datetime, conn: Connection) -> Edition
             f"Edition {number} has not been planned to the end, so its items can only come later. "
             f"`digest editions cancel {number}` without --drop does that."
         )
-    fence = t.c.plan_fence + 1  # a planner at work stops at its next commit
-    mode = "drop" if drop else "later"
-    conn.execute(change.values(cancelling=mode, question=False, paused_at=None, plan_fence=fence))
+    mode = "drop" if drop else "later"  # a planner or sender at work sees it at its next commit
+    conn.execute(change.values(cancelling=mode, question=False, paused_at=None))
     return editions.find(conn, number)
 
 

@@ -21,11 +21,12 @@ from lxml import etree
 from digest import drafts, markup
 from digest.drafts import Draft
 from digest.errors import BadInput, NotFound, Problem
+from digest.intake.identity import identity
 from digest.intake.markdown import slugify
 from digest.shelf import Author
 from digest.tables import EPOCH
 
-SOURCE = "wordpress"
+SNIFFED = 65_536  # bytes in which an export names itself
 LARGEST = 5_000_000  # characters of one post
 KINDS = ("post", "page")
 STATES = {"publish": "published", "future": "scheduled", "draft": "draft", "pending": "draft", "private": "draft"}
@@ -52,11 +53,12 @@ def read(path: Path, *, zone: str, rules: Rules) -> Iterator[Draft | Problem]:
     if not path.is_file():
         raise NotFound(f"There is no file {path}. Name the export that WordPress wrote (Tools, Export).")
     authors: dict[str, str] = {}
-    slugs: dict[str, str] = {}
-    version = ""
+    version = home = ""
     for name, element in _elements(path):
         if name == "wxr_version":
             version = element.text or ""
+        elif name == "base_blog_url" or (name == "link" and not home):
+            home = element.text or ""
         elif name == "author":
             fields = _fields(element)
             authors[fields.get("author_login", "")] = fields.get("author_display_name", "")
@@ -65,9 +67,15 @@ def read(path: Path, *, zone: str, rules: Rules) -> Iterator[Draft | Problem]:
                 raise _no_export(path)
             post = _Post(_fields(element), _categories(element))
             if post.type in KINDS and post.status in STATES:
-                yield _draft(post, authors, slugs, zone, rules)
+                yield _draft(post, authors, home, zone, rules)
     if not version:
         raise _no_export(path)
+
+
+def is_export(path: Path) -> bool:
+    """Whether the file says near its beginning that it is one; a feed is XML too."""
+    with path.open("rb") as file:
+        return b"wordpress.org/export/" in file.read(SNIFFED)
 
 
 def _no_export(path: Path) -> BadInput:
@@ -140,20 +148,18 @@ def _categories(element: Any) -> tuple[tuple[str, str, str], ...]:
 # --- one post --------------------------------------------------------------------------------------------------
 
 
-def _draft(post: _Post, authors: Mapping[str, str], slugs: dict[str, str], zone: str, rules: Rules) -> Draft | Problem:
+def _draft(post: _Post, authors: Mapping[str, str], home: str, zone: str, rules: Rules) -> Draft | Problem:
     where = markup.line(f"post {post.text('post_id')}, {post.text('title') or post.text('post_name')}")[:120]
     try:
-        draft = _from(post, authors, zone, rules, where)
+        draft = _from(post, authors, home, rules, where)
         drafts.item(draft, zone=zone, now=EPOCH)
-        if (other := slugs.setdefault(draft.slug, where)) != where:
-            raise BadInput("slug", f"{draft.slug!r} is already the slug of {other}.", "Give one of them another.")
     except BadInput as error:
         problem = error.problem
         return Problem(f"{where} ({problem.where})", problem.why, problem.remedy)
     return draft
 
 
-def _from(post: _Post, authors: Mapping[str, str], zone: str, rules: Rules, where: str) -> Draft:
+def _from(post: _Post, authors: Mapping[str, str], home: str, rules: Rules, where: str) -> Draft:
     content = post.text("content")
     if len(content) > LARGEST:
         raise BadInput("content", f"It has more than {LARGEST:,} characters.", "Shorten it there, and export anew.")
@@ -161,6 +167,8 @@ def _from(post: _Post, authors: Mapping[str, str], zone: str, rules: Rules, wher
     protected = bool(post.text("post_password").strip())
     state = "draft" if protected else STATES[post.status]
     kind, topics = _classified(post, rules)
+    called = post.text("guid").strip() or f"post {post.text('post_id')}"
+    source, foreign_id = identity(f"{home.rstrip('/')}/feed/", called)  # as the site's own feed calls it
     author = markup.line(authors.get(post.text("creator"), "") or post.text("creator"))
     return Draft(
         slug=slugify(post.text("post_name")) or slugify(post.text("title")) or f"post-{post.text('post_id')}",
@@ -174,8 +182,8 @@ def _from(post: _Post, authors: Mapping[str, str], zone: str, rules: Rules, wher
         featured=post.text("is_sticky") == "1",
         authors=(Author(author),) if author else (),
         topics=topics,
-        source=SOURCE,
-        foreign_id=post.text("guid").strip() or f"post {post.text('post_id')}",
+        source=source,
+        foreign_id=foreign_id,
         state=state,
         where=where,
     )

@@ -168,7 +168,18 @@ class TestPut:
             outcome = put(conn, draft("new", source="feed", foreign_id="tag:1", title="Other"))
             assert outcome == items.Outcome("old", "changed", 0)
             with pytest.raises(BadInput, match="belongs to another item"):
-                put(conn, draft("old", source="feed", foreign_id="tag:2"))
+                put(conn, draft("old"))
+
+    @pytest.mark.parametrize("theirs", [{"source": "feed", "foreign_id": "tag:1"}, {}])
+    def test_what_comes_from_elsewhere_never_takes_the_place_of_another_item(
+        self, db: Database, theirs: dict[str, str]
+    ) -> None:
+        with db.transaction() as conn:
+            put(conn, draft("old", title="Ours", **theirs))
+            outcomes = [put(conn, draft("old", title=n, source="other", foreign_id=f"tag:{n}")) for n in "12"]
+            assert [(one.slug, one.what) for one in outcomes] == [("old-2", "created"), ("old-3", "created")]
+            assert put(conn, draft("old", title="1", source="other", foreign_id="tag:1")).what == "unchanged"
+            assert items.find(conn, "old").title == "Ours"
 
     def test_a_body_passes_the_border_again(self, db: Database) -> None:
         with db.transaction() as conn:

@@ -8,7 +8,8 @@ import pytest
 
 from digest.cli import paper
 from tests.digest.cli.conftest import Digest
-from tests.digest.intake import test_wordpress
+from tests.digest.intake import feed_dialects, test_wordpress
+from tests.standins.hostile_host import listening
 
 ITEM = """---
 title: {title}
@@ -81,8 +82,9 @@ def test_a_folder_without_items_is_said_to_be_one(digest: Digest, tmp_path: Path
     ("arguments", "code", "words"),
     [
         (("/no/such/folder",), 1, "There is no /no/such/folder."),
-        (("https://example.org/feed",), 2, "An address cannot be read."),
-        (("examples", "--as", "rss"), 2, "Use --as markdown or wordpress."),
+        (("https://127.0.0.1/feed",), 2, "which is not on the public Internet."),
+        (("https://127.0.0.1/feed", "--as", "markdown"), 2, "Only a feed can be read from an address."),
+        (("examples", "--as", "rss"), 2, "Use --as markdown, wordpress or feed."),
         (("pyproject.toml",), 2, "Its name must end in .md"),
         ((), 2, "The argument 'PATH' is missing."),
     ],
@@ -100,6 +102,31 @@ def test_what_cannot_be_imported_is_refused_in_one_line(
     told = digest("import", *arguments, *more)
     assert told.code == code
     assert words in told.line
+
+
+def test_a_feed_comes_in_from_an_address_and_from_a_file(
+    digest: Digest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIGEST_INTAKE__INNER_NETWORKS", '["127.0.0.0/8"]')
+    body = feed_dialects.RSS_20
+    with listening("127.0.0.1", {"/feed/": lambda: iter([b"HTTP/1.1 200 OK\r\n\r\n" + body])}) as host:
+        told = digest("import", f"http://127.0.0.1:{host.port}/feed/", "--known")
+        assert told.out.startswith("2 created, 0 changed, 0 unchanged, 0 refused. 0 are news")
+    file = tmp_path / "feed.xml"
+    file.write_bytes(body)
+    assert digest("import", file).out.startswith("2 created")  # another host's: these are its own items
+    assert digest("import", file).out.startswith("0 created, 0 changed, 2 unchanged")
+    assert "(first seen)" in digest("items", "list").out
+
+
+@pytest.mark.parametrize(("status", "words"), [("404 Not Found", "answers 404"), ("200 OK", "It is no feed")])
+def test_an_address_without_a_feed_is_told(
+    digest: Digest, monkeypatch: pytest.MonkeyPatch, status: str, words: str
+) -> None:
+    monkeypatch.setenv("DIGEST_INTAKE__INNER_NETWORKS", '["127.0.0.0/8"]')
+    answer = f"HTTP/1.1 {status}\r\n\r\n<p>Hello</p>".encode()
+    with listening("127.0.0.1", {"/": lambda: iter([answer])}) as host:
+        assert words in digest("import", f"http://127.0.0.1:{host.port}/").line
 
 
 # --- one item --------------------------------------------------------------------------------------------------

@@ -1,0 +1,83 @@
+"""Which way in reads what staff name: a folder, a file or an address.
+
+Promises: what it is is told by its name, by its first bytes, or by staff. Refuses: what no way in can read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from digest import fetch, publications, rules
+from digest.drafts import Draft
+from digest.errors import BadInput, NotFound, Problem, Refused
+from digest.home import Home
+from digest.intake import feed, markdown, wordpress
+
+MARKDOWN, WORDPRESS, FEED = "markdown", "wordpress", "feed"
+WAYS = (MARKDOWN, WORDPRESS, FEED)
+BY_ENDING = {".md": MARKDOWN, ".markdown": MARKDOWN, ".rss": FEED, ".atom": FEED, ".rdf": FEED, ".json": FEED}
+FIELDS = {
+    "Accept": "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.1"
+}
+
+
+def find(named: str, way: str = "") -> str:
+    """The way that reads it: as staff say, else as its name or its beginning tells. Raises BadInput or NotFound."""
+    if way not in ("", *WAYS):
+        raise BadInput("--as", f"{way[:40]!r} cannot be read.", f"Use --as {', '.join(WAYS[:-1])} or {WAYS[-1]}.")
+    if is_address(named):
+        if way not in ("", FEED):
+            raise BadInput("PATH", "Only a feed can be read from an address.", "Name a folder or a file.")
+        return FEED
+    path = Path(named)
+    if not path.exists():
+        raise NotFound(f"There is no {named}. Name a folder of Markdown files, a file, or the address of a feed.")
+    told = MARKDOWN if path.is_dir() else BY_ENDING.get(path.suffix.lower(), "")
+    if not told and path.suffix.lower() == ".xml":
+        told = WORDPRESS if wordpress.is_export(path) else FEED
+    found = way or told
+    if not found or (found == MARKDOWN) != (told == MARKDOWN):
+        why = f"{named} is neither Markdown nor an export of WordPress nor a feed."
+        raise BadInput(
+            "PATH", why, "Its name must end in .md, .xml, .rss, .atom or .json, or say what it is with --as."
+        )
+    return found
+
+
+def is_address(named: str) -> bool:
+    """Whether it is on another host."""
+    return named.lower().startswith(("http://", "https://"))
+
+
+def read(
+    home: Home, conn: Connection, named: str, way: str, *, digest: str, now: datetime, keep_media: bool
+) -> Iterator[Draft | Problem]:
+    """The drafts, by the rules of the digest (the first one unless named). Raises BadInput, NotFound or Refused."""
+    zone = home.settings.site.time_zone
+    if way == MARKDOWN:
+        return markdown.read(Path(named), zone=zone, media=home.media if keep_media else None)
+    every = [publications.find(conn, digest)] if digest else publications.all(conn)
+    kinds = rules.mapping("import_kinds", every[0].import_kinds) if every else {}
+    topics = rules.mapping("import_topics", every[0].import_topics) if every else {}
+    if way == WORDPRESS:
+        return wordpress.read(Path(named), zone=zone, rules=wordpress.Rules(kinds, topics))
+    found, address = _feed(home, named)
+    made = feed.Rules(kinds=kinds, topics=topics)
+    return (feed.draft(one, address=address, zone=zone, now=now, rules=made) for one in found.entries)
+
+
+def _feed(home: Home, named: str) -> tuple[feed.Feed, str]:
+    """The feed, and the address that its entries' names belong to: its own site's, when it came as a file."""
+    if not is_address(named):
+        found = feed.read(Path(named).read_bytes())
+        return found, f"{found.link.rstrip('/')}/feed/"
+    way = fetch.also(home.settings.intake.inner_networks)
+    answer = fetch.get(named, fields=FIELDS, limits=fetch.Limits(size=feed.LARGEST), way=way)
+    if answer.status != 200:
+        raise Refused(f"{named} answers {answer.status}. Open it in a browser, and correct the address.")
+    media_type = answer.fields.get("content-type", "")
+    return feed.read(answer.body, address=answer.url, media_type=media_type), answer.url
