@@ -60,7 +60,7 @@ class Reading:
         names = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=self._delimiter), [])]
         self._dialect = dialects.recognize(names)
         self._header = _checked_header(path, [self._dialect.columns.get(name, name) for name in names])
-        self._ours = [at for at, name in enumerate(self._header) if name in COLUMNS]
+        self._ours = [(at, name) for at, name in enumerate(self._header) if name in COLUMNS]
         self.warnings = tuple(self._remarks(names))
 
     def _remarks(self, names: Sequence[str]) -> Iterator[str]:
@@ -80,8 +80,9 @@ class Reading:
             start = lines.line_num + 1
             try:
                 for cells in lines:
-                    if any(cell.strip() for cell in cells):
-                        yield Row(start, self._named(cells), any(cell.strip() for cell in cells[len(self._header) :]))
+                    if "".join(cells).strip():
+                        beyond = cells[len(self._header) :]
+                        yield Row(start, self._named(cells), bool(beyond and "".join(beyond).strip()))
                     start = lines.line_num + 1
             except csv.Error as error:
                 why = f"The file cannot be read from here on ({error})."
@@ -89,7 +90,10 @@ class Reading:
 
     def _named(self, cells: Sequence[str]) -> dict[str, str]:
         if self._dialect is dialects.OURS:
-            return {self._header[at]: text for at in self._ours if at < len(cells) and (text := _plain(cells[at]))}
+            width = len(cells)
+            return {
+                name: text for at, name in self._ours if at < width and (cell := cells[at]) and (text := _plain(cell))
+            }
         found = {name: text for name, cell in zip(self._header, cells, strict=False) if name and (text := _plain(cell))}
         self._dialect.settle(found)
         return {name: cell for name, cell in found.items() if cell and name in COLUMNS}
@@ -184,4 +188,4 @@ def quoted(cell: str) -> str:
 
 
 def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell.strip()
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell.strip()
