@@ -30,7 +30,7 @@ class ConfigError(DigestError):
         super().__init__("; ".join(self.faults))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One fault in something that came from outside: the place, the reason, and what to do about it."""
 

@@ -22,6 +22,7 @@ from subscribers.tables import import_problems, subscriptions
 from subscribers.tables import imports as t
 
 RUNNING, DONE = "running", "done"
+AT_ONCE = 20_000  # subscriptions that one statement makes active
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,15 @@ def finish(conn: Connection, one: Import) -> tuple[Counter[str], list[Problem]]:
     theirs = sa.select(s.c.digest_id).where(s.c.import_id == one.id).distinct()
     for digest_id in sorted(conn.scalars(theirs)):
         ground = preferences.hold(conn, digest_id)
-        change = sa.update(s).where(s.c.import_id == one.id, s.c.digest_id == digest_id)
-        conn.execute(change.values(state="active", since=ground.news, import_id=None, rev=s.c.rev + 1))
+        some = sa.select(s.c.subscriber_id).where(s.c.import_id == one.id, s.c.digest_id == digest_id).limit(AT_ONCE)
+        change = sa.update(s).where(s.c.digest_id == digest_id, s.c.subscriber_id.in_(some))
+        change = change.values(state="active", since=ground.news, import_id=None, rev=s.c.rev + 1)
+        while conn.execute(change).rowcount:  # a million at once would all be held in memory
+            pass
     counts = conn.execute(sa.select(t.c.counts).where(t.c.id == one.id)).scalar_one()
     wrong = sa.select(import_problems).where(import_problems.c.import_id == one.id).order_by(import_problems.c.line)
-    problems = [Problem(row.place, sys.intern(row.why), sys.intern(row.remedy)) for row in conn.execute(wrong)]
+    rows = conn.execute(wrong, execution_options={"yield_per": 1000})  # a million may have been refused
+    problems = [Problem(row.place, sys.intern(row.why), sys.intern(row.remedy)) for row in rows]
     conn.execute(sa.delete(import_problems).where(import_problems.c.import_id == one.id))
     conn.execute(sa.update(t).where(t.c.id == one.id).values(state=DONE))
     return Counter(counts), problems
