@@ -7,6 +7,7 @@ added, whole, by any number of processes. Refuses: to name anybody.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from datetime import datetime
@@ -24,9 +25,11 @@ def write(home: Path, what: str, email_hash: bytes, *, now: datetime, digest: st
     line = {"at": now.isoformat(), "what": what, "hash": email_hash.hex(), "digest": digest, "reason": reason}
     text = json.dumps({name: value for name, value in line.items() if value}, separators=(",", ":")) + "\n"
     made = not (folder / FILE).exists()
-    file = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    file = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(file, text.encode())  # one call: lines of other processes come before or after it
+        data = (text if _ends_whole(file) else f"\n{text}").encode()
+        if os.write(file, data) < len(data):  # one call: lines of other processes come before or after it
+            raise OSError(errno.ENOSPC, "The disk took only a part of a line", str(folder / FILE))
         os.fsync(file)
     finally:
         os.close(file)
@@ -35,12 +38,17 @@ def write(home: Path, what: str, email_hash: bytes, *, now: datetime, digest: st
 
 
 def read(home: Path) -> list[dict[str, str]]:
-    """Every whole line, oldest first; a last line that a crash cut off is left out."""
+    """Every whole line, oldest first; what a crash or a full disk cut off is left out: nobody was told it is done."""
     try:
         text = (home / FOLDER / FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
+
+
+def _ends_whole(file: int) -> bool:
+    size = os.fstat(file).st_size
+    return size == 0 or os.pread(file, 1, size - 1) == b"\n"
 
 
 def _sync_folder(folder: Path) -> None:
