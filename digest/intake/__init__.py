@@ -71,6 +71,6 @@ def _bring_one(
 def _problem(draft: Draft, error: DigestError) -> Problem:
     where = draft.where or draft.slug
     if isinstance(error, BadInput):
-        return Problem(f"{where} ({error.problem.where})", error.problem.why, error.problem.remedy)
+        return error.problem.within(where)
     why, _, remedy = str(error).partition(". ")
     return Problem(where, why.rstrip(".") + ".", remedy)

@@ -25,6 +25,8 @@ import feedparser
 from digest import drafts, markup
 from digest.drafts import Draft
 from digest.errors import BadInput, Problem
+from digest.intake import categories
+from digest.intake.categories import Rules
 from digest.intake.dates import moment
 from digest.intake.identity import identity
 from digest.intake.markdown import slugify
@@ -62,17 +64,6 @@ class Feed:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What becomes of entries: their kind, the topics that categories are, and whether they wait for staff."""
-
-    kind: str = "article"
-    kinds: Mapping[str, str] | None = None
-    topics: Mapping[str, str] | None = None
-    state: str = "published"
-    language: str = "en"  # of what does not say it
-
-
 def read(data: bytes, *, address: str = "", media_type: str = "") -> Feed:
     """The feed in these bytes, read apart. `address` is where it came from. Raises BadInput."""
     where = address or "the feed"
@@ -95,32 +86,26 @@ def read(data: bytes, *, address: str = "", media_type: str = "") -> Feed:
     return Feed(found["title"], found["link"], entries)
 
 
-def draft(entry: Entry, *, address: str, zone: str, now: datetime, rules: Rules) -> Draft | Problem:
-    """The entry as a draft, or what is wrong with it."""
+def draft(entry: Entry, *, address: str, now: datetime, rules: Rules, language: str = "en") -> Draft | Problem:
+    """The entry as a draft, in `language` if it says none; or what is wrong with it."""
     where = markup.line(f"entry {entry.title or entry.called}")[:120]
-    try:
-        made = _draft(entry, address, where, now, rules)
-        drafts.item(made, zone=zone, now=now)
-    except BadInput as error:
-        return Problem(f"{where} ({error.problem.where})", error.problem.why, error.problem.remedy)
-    return made
-
-
-def _draft(entry: Entry, address: str, where: str, now: datetime, rules: Rules) -> Draft:
     source, foreign_id = identity(address, entry.called)
     link = markup.address(entry.link, schemes=("http", "https")) or ""
     body = markup.clean(entry.content or entry.summary, link or address)
-    title = markup.line(markup.to_text(markup.clean(entry.title))) or markup.excerpt(body, 80)
+    title = markup.line(markup.to_text(markup.clean(entry.title))) or markup.excerpt(body, 80) or "Untitled"
     excerpt = markup.line(markup.to_text(markup.clean(entry.summary))) if entry.content else ""
-    kind, topics = _classified(entry.categories, rules)
-    at = moment("published", entry.published, "UTC") if entry.published else None
+    kind, topics = categories.sort(((name, False) for name in entry.categories), rules)
+    try:
+        at = moment("published", entry.published, "UTC") if entry.published else None
+    except BadInput as error:
+        return error.problem.within(where)
     return Draft(
         slug=_slug(link, title, foreign_id),
         kind=kind,
-        title=title or "Untitled",
+        title=title,
         excerpt=markup.shorten(excerpt, drafts.EXCERPT),
         body=body,
-        language=entry.language if _LANGUAGE.fullmatch(entry.language) else rules.language,
+        language=entry.language if _LANGUAGE.fullmatch(entry.language) else language,
         published_at=at if at and at <= now else None,  # what a feed says of the future is not known yet
         seen_at=now,
         canonical_url=link,
@@ -128,7 +113,6 @@ def _draft(entry: Entry, address: str, where: str, now: datetime, rules: Rules) 
         topics=topics,
         source=source,
         foreign_id=foreign_id,
-        state=rules.state,
         where=where,
     )
 
@@ -137,16 +121,6 @@ def _slug(link: str, title: str, called: str) -> str:
     """The last word of its address, as a person would name it; else its title."""
     last = urlsplit(link).path.rstrip("/").rpartition("/")[2].rpartition(".")
     return slugify(last[0] or last[2]) or slugify(title) or slugify(called) or "entry"
-
-
-def _classified(categories: tuple[str, ...], rules: Rules) -> tuple[str, tuple[str, ...]]:
-    kind, topics = rules.kind, []
-    for short in filter(None, map(slugify, categories)):
-        if short in (rules.kinds or {}):
-            kind = (rules.kinds or {})[short]
-        elif (topic := (rules.topics or {}).get(short, short)) and short != "uncategorized":
-            topics.append(topic)
-    return kind, tuple(dict.fromkeys(topics))
 
 
 # --- in the process of its own ---------------------------------------------------------------------------------

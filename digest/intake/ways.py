@@ -16,6 +16,8 @@ from digest.drafts import Draft
 from digest.errors import BadInput, NotFound, Problem, Refused
 from digest.home import Home
 from digest.intake import feed, markdown, wordpress
+from digest.intake.categories import Rules
+from digest.publications import Digest
 
 MARKDOWN, WORDPRESS, FEED = "markdown", "wordpress", "feed"
 WAYS = (MARKDOWN, WORDPRESS, FEED)
@@ -57,17 +59,21 @@ def read(
     home: Home, conn: Connection, named: str, way: str, *, digest: str, now: datetime, keep_media: bool
 ) -> Iterator[Draft | Problem]:
     """The drafts, by the rules of the digest (the first one unless named). Raises BadInput, NotFound or Refused."""
-    zone = home.settings.site.time_zone
     if way == MARKDOWN:
-        return markdown.read(Path(named), zone=zone, media=home.media if keep_media else None)
+        return markdown.read(Path(named), zone=home.settings.site.time_zone, media=home.media if keep_media else None)
     every = [publications.find(conn, digest)] if digest else publications.all(conn)
-    kinds = rules.mapping("import_kinds", every[0].import_kinds) if every else {}
-    topics = rules.mapping("import_topics", every[0].import_topics) if every else {}
+    made = _rules(conn, every[0]) if every else Rules()
     if way == WORDPRESS:
-        return wordpress.read(Path(named), zone=zone, rules=wordpress.Rules(kinds, topics))
+        return wordpress.read(Path(named), rules=made)
     found, address = _feed(home, named)
-    made = feed.Rules(kinds=kinds, topics=topics)
-    return (feed.draft(one, address=address, zone=zone, now=now, rules=made) for one in found.entries)
+    language = every[0].languages[0] if every else "en"
+    return (feed.draft(one, address=address, now=now, rules=made, language=language) for one in found.entries)
+
+
+def _rules(conn: Connection, digest: Digest) -> Rules:
+    kinds = rules.mapping("import_kinds", digest.import_kinds)
+    topics = rules.mapping("import_topics", digest.import_topics)
+    return Rules(kinds, topics, frozenset(topic.slug for topic in publications.topics(conn)))
 
 
 def _feed(home: Home, named: str) -> tuple[feed.Feed, str]:

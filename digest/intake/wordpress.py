@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -18,13 +18,14 @@ from typing import Any
 
 from lxml import etree
 
-from digest import drafts, markup
+from digest import markup
 from digest.drafts import Draft
 from digest.errors import BadInput, NotFound, Problem
+from digest.intake import categories
+from digest.intake.categories import Rules
 from digest.intake.identity import identity
 from digest.intake.markdown import slugify
 from digest.shelf import Author
-from digest.tables import EPOCH
 
 SNIFFED = 65_536  # bytes in which an export names itself
 LARGEST = 5_000_000  # characters of one post
@@ -36,16 +37,7 @@ CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
 _OURS = re.compile(r"\{http://wordpress\.org/export/1\.[0-9]/(excerpt/)?\}(\w+)")
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What staff say of categories and tags, by their short names: which are kinds, and which other topics."""
-
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    topics: Mapping[str, str] = field(default_factory=dict)  # an empty name: no topic
-    kind: str = "article"  # of what no category makes another
-
-
-def read(path: Path, *, zone: str, rules: Rules) -> Iterator[Draft | Problem]:
+def read(path: Path, *, rules: Rules) -> Iterator[Draft | Problem]:
     """The drafts of an export, and a problem in the place of each post that cannot be read.
 
     Raises NotFound without the file, BadInput for what is no export.
@@ -67,7 +59,7 @@ def read(path: Path, *, zone: str, rules: Rules) -> Iterator[Draft | Problem]:
                 raise _no_export(path)
             post = _Post(_fields(element), _categories(element))
             if post.type in KINDS and post.status in STATES:
-                yield _draft(post, authors, home, zone, rules)
+                yield _draft(post, authors, home, rules)
     if not version:
         raise _no_export(path)
 
@@ -148,15 +140,12 @@ def _categories(element: Any) -> tuple[tuple[str, str, str], ...]:
 # --- one post --------------------------------------------------------------------------------------------------
 
 
-def _draft(post: _Post, authors: Mapping[str, str], home: str, zone: str, rules: Rules) -> Draft | Problem:
+def _draft(post: _Post, authors: Mapping[str, str], home: str, rules: Rules) -> Draft | Problem:
     where = markup.line(f"post {post.text('post_id')}, {post.text('title') or post.text('post_name')}")[:120]
     try:
-        draft = _from(post, authors, home, rules, where)
-        drafts.item(draft, zone=zone, now=EPOCH)
+        return _from(post, authors, home, rules, where)
     except BadInput as error:
-        problem = error.problem
-        return Problem(f"{where} ({problem.where})", problem.why, problem.remedy)
-    return draft
+        return error.problem.within(where)
 
 
 def _from(post: _Post, authors: Mapping[str, str], home: str, rules: Rules, where: str) -> Draft:
@@ -202,17 +191,9 @@ def _moment(post: _Post) -> datetime | None:
 
 
 def _classified(post: _Post, rules: Rules) -> tuple[str, tuple[str, ...]]:
-    """Kind and topics, from categories and tags: by the rules, else a category is a topic of its own name."""
-    kind, topics = "page" if post.type == "page" else rules.kind, []
-    for domain, short, name in post.terms:
-        short = slugify(short or name)
-        if short in rules.kinds:
-            kind = rules.kinds[short]
-        elif short in rules.topics:
-            topics += [rules.topics[short]] if rules.topics[short] else []
-        elif domain == "category" and short not in ("", "uncategorized"):
-            topics.append(short)
-    return kind, tuple(dict.fromkeys(topics))
+    """A category is a topic of its own name, a tag is none, unless a rule says otherwise."""
+    named = ((short or name, domain == "category") for domain, short, name in post.terms)
+    return categories.sort(named, rules, "page" if post.type == "page" else "")
 
 
 # --- what only WordPress understands ---------------------------------------------------------------------------

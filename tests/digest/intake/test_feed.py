@@ -16,7 +16,8 @@ from digest.db import Database
 from digest.drafts import Draft
 from digest.errors import BadInput, Problem
 from digest.intake import feed
-from digest.intake.feed import Entry, Rules
+from digest.intake.categories import Rules
+from digest.intake.feed import Entry
 from digest.intake.identity import identity
 from tests.digest.intake import feed_dialects as dialects
 
@@ -28,7 +29,7 @@ PLAIN = Rules()
 
 
 def drafts(found: feed.Feed, address: str = ADDRESS, rules: Rules = PLAIN, now: datetime = NOW) -> list[Draft]:
-    made = [feed.draft(one, address=address, zone="UTC", now=now, rules=rules) for one in found.entries]
+    made = [feed.draft(one, address=address, now=now, rules=rules) for one in found.entries]
     assert not [one for one in made if isinstance(one, Problem)]
     return [one for one in made if isinstance(one, Draft)]
 
@@ -50,12 +51,18 @@ def test_every_dialect_gives_the_same_two_entries(dialect: str) -> None:
 
 
 def test_an_entry_comes_with_all_that_it_has() -> None:
-    rules = Rules(kind="news", topics={"law": "detainers"}, state="draft")
+    rules = Rules(kind="news", topics={"law": "detainers"})
     (first, _) = drafts(feed.read(dialects.RSS_20, address=ADDRESS), rules=rules)
-    assert (first.title, first.kind, first.topics, first.state) == ("First & best", "news", ("detainers",), "draft")
+    assert (first.title, first.kind, first.topics) == ("First & best", "news", ("detainers",))
     assert (first.body, first.excerpt, first.language) == ("<p>Long <b>text</b>.</p>", "Short.", "en")
     assert [a.name for a in first.authors] == ["Dana Ruiz"]
     assert (first.source, first.foreign_id) == ("site.example", "site.example?p=1")
+
+
+@pytest.mark.parametrize(("known", "topics"), [({"law"}, ("law",)), (set(), ())])
+def test_a_tag_without_a_rule_is_a_topic_only_if_there_is_one(known: set[str], topics: tuple[str, ...]) -> None:
+    (first, _) = drafts(feed.read(dialects.RSS_20, address=ADDRESS), rules=Rules(known=known))
+    assert first.topics == topics
 
 
 def test_other_encodings_keep_their_letters() -> None:
@@ -160,7 +167,7 @@ def test_scripts_do_not_come_through() -> None:
     (link, _) = feed.read(
         dialects.RSS_20_NO_GUID.replace(b"https://site.example/2026/first/", b"javascript:alert(1)"), address=ADDRESS
     ).entries
-    made = feed.draft(link, address=ADDRESS, zone="UTC", now=NOW, rules=Rules())
+    made = feed.draft(link, address=ADDRESS, now=NOW, rules=Rules())
     assert isinstance(made, Problem) or made.canonical_url == ""
 
 

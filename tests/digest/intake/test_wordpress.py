@@ -16,7 +16,8 @@ from digest.db import Database
 from digest.drafts import Draft
 from digest.errors import BadInput, NotFound, Problem
 from digest.intake import wordpress
-from digest.intake.wordpress import Rules, paragraphs, without_shortcodes
+from digest.intake.categories import Rules
+from digest.intake.wordpress import paragraphs, without_shortcodes
 from tests.conftest import NOW
 
 ZONE = "America/New_York"
@@ -70,7 +71,7 @@ def export(path: Path, posts: Iterable[str]) -> Path:
 
 
 def read(path: Path, *posts: str, rules: Rules | None = None) -> list[Draft | Problem]:
-    return list(wordpress.read(export(path, posts), zone=ZONE, rules=rules or Rules()))
+    return list(wordpress.read(export(path, posts), rules=rules or Rules()))
 
 
 def only(path: Path, **given: str) -> Draft:
@@ -175,12 +176,12 @@ def test_what_is_no_export_is_refused(tmp_path: Path, text: str, why: str) -> No
     file = tmp_path / "export.xml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(BadInput, match=why):
-        list(wordpress.read(file, zone=ZONE, rules=Rules()))
+        list(wordpress.read(file, rules=Rules()))
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
-        list(wordpress.read(tmp_path / "none.xml", zone=ZONE, rules=Rules()))
+        list(wordpress.read(tmp_path / "none.xml", rules=Rules()))
 
 
 def test_entities_lead_nowhere_and_do_not_grow(tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_entities_lead_nowhere_and_do_not_grow(tmp_path: Path) -> None:
     file = tmp_path / "export.xml"
     file.write_text(text, encoding="utf-8")
     try:
-        found = list(wordpress.read(file, zone=ZONE, rules=Rules()))
+        found = list(wordpress.read(file, rules=Rules()))
     except BadInput:
         return
     assert "secret" not in repr(found)
@@ -207,7 +208,7 @@ def test_a_large_file_is_read_in_little_memory(tmp_path: Path) -> None:
     file = export(tmp_path, posts())
     assert file.stat().st_size > 20_000_000
     tracemalloc.start()
-    count = sum(1 for _ in wordpress.read(file, zone=ZONE, rules=Rules()))
+    count = sum(1 for _ in wordpress.read(file, rules=Rules()))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 2_000
@@ -217,7 +218,7 @@ def test_a_large_file_is_read_in_little_memory(tmp_path: Path) -> None:
 def test_bringing_it_in_again_changes_nothing(db: Database, tmp_path: Path) -> None:
     file = export(tmp_path, [post(n, terms=term("category", "detainers")) for n in range(20)])
     for created, news in ((20, 20), (0, 0)):
-        drafts = wordpress.read(file, zone=ZONE, rules=Rules())
+        drafts = wordpress.read(file, rules=Rules())
         with db.transaction() as conn:
             report = intake.bring_in(conn, drafts, now=NOW, zone=ZONE)
         assert (report.created, report.changed, report.unchanged, report.refused) == (created, 0, 20 - created, 0)
