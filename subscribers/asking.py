@@ -42,8 +42,7 @@ from subscribers.tables import subscribers, subscriptions
 log = structlog.get_logger(__name__)
 
 SIGN_UP, SETTINGS = "sign-up", "settings"
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-TO_ONE_ADDRESS = ((1, HOUR), (3, DAY))  # notices that asking can cause
+TO_ONE_ADDRESS = ((1, limits.HOUR), (3, limits.DAY))  # notices that asking can cause
 TO_ONE_RETURNED = ((1, timedelta(days=30)),)  # confirmations to an address from which mail came back
 UNCONFIRMED = timedelta(days=30)  # after which an address that was never confirmed is forgotten
 _ROLE_NAMES = (
@@ -84,13 +83,8 @@ def checked(email: str, settings: SignUpSection) -> suppression.Address:
 
 def ask(conn: Connection, keyring: Keyring, settings: SignUpSection, wanted: Ask, *, now: datetime) -> datetime | None:
     """Writes down what was asked; or, when too much was asked from there or in all, says when it may be again."""
-    per = (
-        (limits.of_network(keyring, wanted.origin.ip), settings.per_network),
-        (limits.of_site(keyring), settings.per_site),
-    )
-    for key, most in per:
-        if later := limits.allow(conn, key, [(most, HOUR)], now=now):
-            return later
+    if later := limits.at_form(conn, keyring, settings, wanted.origin.ip, now=now):
+        return later
     values = {"kind": wanted.kind, "digest_id": wanted.digest_id, "email": wanted.email, "at": now}
     conn.execute(sa.insert(t).values(values | {"wish": asdict(wanted.choices), "origin": asdict(wanted.origin)}))
     return None

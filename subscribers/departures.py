@@ -91,7 +91,7 @@ def _erase(home: Home, subscriber_id: int, how: Origin, now: datetime, conn: Con
     consent.record(conn, subscriber_id, "erased", digest_id=None, now=now, origin=how)
     consent.minimize(conn, subscriber_id=subscriber_id)
     sent_links.forget(conn, subscriber_id)
-    conn.execute(sa.delete(asks).where(sa.func.lower(asks.c.email) == found.email.lower()))
+    _forget_asks(conn, found.email_key)
     conn.execute(sa.delete(replies).where(replies.c.subscriber_id == subscriber_id))
     wiped = {"address": None, "message": None, "subject": ""}
     conn.execute(sa.update(notices).where(notices.c.subscriber_id == subscriber_id).values(wiped))
@@ -99,6 +99,13 @@ def _erase(home: Home, subscriber_id: int, how: Origin, now: datetime, conn: Con
     conn.execute(sa.delete(subscribers).where(subscribers.c.id == subscriber_id))
     journal.write(home.path, journal.ERASED, found.email_hash, now=now)
     return True
+
+
+def _forget_asks(conn: Connection, email_key: str) -> None:
+    """Deletes what was asked for a mailbox and not dealt with yet; a database folds no letters beyond ASCII."""
+    waiting = conn.execute(sa.select(asks.c.id, asks.c.email)).all()
+    theirs = [row.id for row in waiting if suppression.address(row.email).key == email_key]
+    conn.execute(sa.delete(asks).where(asks.c.id.in_(theirs)))
 
 
 def _leave_each(conn: Connection, subscriber_id: int, how: Origin, now: datetime) -> None:

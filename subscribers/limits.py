@@ -16,11 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from digest import db, keys
+from digest.config import SignUpSection
 from digest.keys import Keyring
 from subscribers.suppression import Address
 from subscribers.tables import limits as t
 
 Limit = tuple[int, timedelta]  # so many within such a time
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 _ONE_HOUSE = {"googlemail.com": "gmail.com"}  # domains that lead to the same mailboxes
 
@@ -37,6 +39,15 @@ def allow(conn: Connection, key: bytes, at_most: Sequence[Limit], *, now: dateti
     if waits:
         return datetime.fromtimestamp(max(waits), UTC)
     conn.execute(sa.update(t).where(t.c.key == key).values(moments=[*recent, second], until=now + longest))
+    return None
+
+
+def at_form(conn: Connection, keyring: Keyring, settings: SignUpSection, ip: str, *, now: datetime) -> datetime | None:
+    """`allow` for whoever fills in a form: from their network, and of all together."""
+    per = ((of_network(keyring, ip), settings.per_network), (of_site(keyring), settings.per_site))
+    for key, most in per:
+        if later := allow(conn, key, [(most, HOUR)], now=now):
+            return later
     return None
 
 

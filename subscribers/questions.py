@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -19,8 +19,7 @@ from digest.errors import Refused
 from digest.home import Home
 from subscribers import limits, suppression
 
-HOUR = timedelta(hours=1)
-FROM_ONE_ADDRESS = ((5, HOUR),)
+FROM_ONE_ADDRESS = ((5, limits.HOUR),)
 LONGEST = 5_000  # characters
 
 
@@ -41,14 +40,10 @@ def send(conn: Connection, home: Home, question: Question, *, now: datetime) -> 
     digest = next(iter(publications.all(conn)), None)
     if not site.questions_to or digest is None:
         raise Refused("There is no address for questions. Set [site] questions_to.")
-    settings = home.settings.sign_up
-    for key, at_most in (
-        (limits.of_network(keys, question.ip), ((settings.per_network, HOUR),)),
-        (limits.of_site(keys), ((settings.per_site, HOUR),)),
-        (limits.of_asker(keys, question.address), FROM_ONE_ADDRESS),
-    ):
-        if later := limits.allow(conn, key, at_most, now=now):
-            return later
+    if later := limits.at_form(conn, keys, home.settings.sign_up, question.ip, now=now):
+        return later
+    if later := limits.allow(conn, limits.of_asker(keys, question.address), FROM_ONE_ADDRESS, now=now):
+        return later
     plain = editions.snapshot(home.settings, digest, cadence="", edition=0, day=now, since="")
     shell = replace(render.Shell.from_json(plain), reply_to=question.address.email)
     who = f"{question.name} <{question.address.email}>" if question.name else question.address.email

@@ -72,13 +72,12 @@ def sent(conn: Connection, link: SentLink, message_id: str) -> None:
     conn.execute(sa.update(t).where(t.c.id == link.id).values(message_id=message_id))
 
 
-def find(conn: Connection, keyring: Keyring, text: str, *kinds: str, lock: bool = False) -> SentLink | None:
+def find(conn: Connection, keyring: Keyring, text: str, *kinds: str) -> SentLink | None:
     """The link that a token names, if it is genuine and of one of these kinds."""
     number = links.read_once(keyring, text)
     if number is None:
         return None
-    wanted = sa.select(t).where(t.c.id == number, t.c.kind.in_(kinds))
-    row = conn.execute(wanted.with_for_update() if lock else wanted).one_or_none()
+    row = conn.execute(sa.select(t).where(t.c.id == number, t.c.kind.in_(kinds))).one_or_none()
     return SentLink(**row._mapping) if row else None
 
 

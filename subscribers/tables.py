@@ -131,7 +131,7 @@ asks = Table(
     "asks",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("kind", Text, nullable=False),  # sign-up, settings, copy, erase, address
+    Column("kind", Text, nullable=False),  # sign-up, settings
     Column("digest_id", Integer, nullable=False),
     Column("email", Text, nullable=False),
     Column("wish", sa.JSON, nullable=False),  # choices, as `newcomers.Choices`

@@ -26,7 +26,7 @@ from digest.languages import Language
 from digest.web import forms, look
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
-from subscribers import consent, departures, forecast, links, members, newcomers, own_data, preferences, records
+from subscribers import consent, forecast, links, members, newcomers, own_data, preferences, records
 from subscribers.links import Grant
 from subscribers.pages import frame, leaving
 from subscribers.preferences import OFF, REST
@@ -74,7 +74,7 @@ def _change(request: WebRequest, token: str, form: Form) -> Response[str]:
     try:
         button = form.one("do")
         if button == "leave":
-            return _leave(request, site, grant)
+            return leaving.leave(request, site, grant, _leaver(site, grant))
         if button in own_data.KINDS:
             return _fresh(site, grant, button)
         if button not in _BUTTONS:
@@ -85,24 +85,9 @@ def _change(request: WebRequest, token: str, form: Form) -> Response[str]:
     return _show(request, site, grant, token, done=done)
 
 
-def _leave(request: WebRequest, site: Site, grant: Grant) -> Response[str]:
-    def step() -> object:
-        how = leaving.origin(request)
-        return departures.leave(site.home, grant.digest_id, grant.subscriber_id, how=how, now=site.clock())
-
-    token = links.issue(site.home.keys, links.UNSUBSCRIBE, grant.digest_id, grant.subscriber_id)
-    failed = leaving.stored(site, grant, step)
-    return failed or leaving.gone(site, _described(site, grant), token, look.language_of(request))
-
-
-def _described(site: Site, grant: Grant) -> Described | None:
-    with site.home.db.reading() as conn:
-        return members.describe(conn, grant.digest_id, grant.subscriber_id)
-
-
 def _fresh(site: Site, grant: Grant, kind: str) -> Response[str]:
     """Sends the link that reaches deeper; in the same words whether there were too many of them already."""
-    described = _described(site, grant)
+    described = leaving.describe(site, grant)
     step = partial(
         own_data.ask,
         home=site.home,
@@ -211,10 +196,9 @@ def _show(
     wrong: str = "",
     status: int = 200,
 ) -> Response[str]:
-    described = _described(site, grant)
+    described = leaving.describe(site, grant)
     if described is None or described.state == "left":
-        leaver = links.issue(site.home.keys, links.UNSUBSCRIBE, grant.digest_id, grant.subscriber_id)
-        return leaving.gone(site, described, leaver, look.language_of(request))
+        return leaving.gone(site, described, _leaver(site, grant), look.language_of(request))
     say = frame.speaker(site, described.language)
     return frame.private(
         site,
@@ -229,6 +213,11 @@ def _show(
     )
 
 
+def _leaver(site: Site, grant: Grant) -> str:
+    """The token of the page on which they are out."""
+    return links.issue(site.home.keys, links.UNSUBSCRIBE, grant.digest_id, grant.subscriber_id)
+
+
 def _facts(site: Site, say: Language, grant: Grant, described: Described) -> dict[str, Any]:
     """Everything that the page says of their choices."""
     today = site.clock().astimezone(ZoneInfo(described.zone)).date()
@@ -238,16 +227,13 @@ def _facts(site: Site, say: Language, grant: Grant, described: Described) -> dic
         topics = _topics(conn, described)
         recent = forecast.recent(conn, now=site.clock())
         made = records.is_under_way(conn, grant.digest_id, grant.subscriber_id)
-    slower = preferences.no_oftener(described.preferences, offered[-1])
     names = frame.often(say)
     return {
         "columns": [(cadence, names[cadence]) for cadence in (*offered, OFF)],
         "topics": topics,
         "rest": described.preferences.get(REST, OFF),
         "all_off": all(often == OFF for often in described.preferences.values()),
-        "now": round(forecast.a_month(recent, described.preferences, described.zone)),
-        "then": round(forecast.a_month(recent, slower, described.zone)),
-        "slowest": offered[-1] if slower != described.preferences else "",
+        **leaving.fewer(recent, offered, described),
         "made": made,
         "until": say.month_day(date.fromisoformat(described.paused_until), today) if described.paused_until else "",
         "suggested": (today + leaving.SOME_MONTHS).isoformat(),

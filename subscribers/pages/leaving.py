@@ -8,7 +8,7 @@ the subscription at once, whatever its body says, with 200, without redirect or 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest.errors import BadInput, Busy
+from digest.news import Entry
 from digest.web import forms, look
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
@@ -47,8 +48,8 @@ def unsubscribe(request: WebRequest, token: FromPath[str]) -> Response[str]:
     if grant is None:
         return broken(request)
     if request.method == "POST":
-        return _leave(request, site, grant, token)
-    described = _described(site, grant)
+        return leave(request, site, grant, token)
+    described = describe(site, grant)
     if described is None or described.state == "left":
         return gone(site, described, token, look.language_of(request))
     return _question(site, grant, described, token)
@@ -84,7 +85,8 @@ def origin(request: WebRequest) -> Origin:
     return Origin(source=HOW, ip=ip, agent=agent)
 
 
-def _described(site: Site, grant: Grant) -> Described | None:
+def describe(site: Site, grant: Grant) -> Described | None:
+    """Who holds a link, as far as the pages show them."""
     with site.home.db.reading() as conn:
         return members.describe(conn, grant.digest_id, grant.subscriber_id)
 
@@ -94,28 +96,37 @@ def _question(site: Site, grant: Grant, described: Described, token: str) -> Res
     with site.home.db.reading() as conn:
         offered = newcomers.offered(conn, grant.digest_id)
         recent = forecast.recent(conn, now=site.clock())
-    slower = preferences.no_oftener(described.preferences, offered[-1])
     return frame.private(
         site,
         "token/unsubscribe.html",
         language=described.language,
         person=described,
         token=token,
-        now=round(forecast.a_month(recent, described.preferences, described.zone)),
-        then=round(forecast.a_month(recent, slower, described.zone)),
-        slowest=offered[-1] if slower != described.preferences else "",
         until=say.month_day((site.clock() + SOME_MONTHS).astimezone(ZoneInfo(described.zone)).date(), site.today),
+        **fewer(recent, offered, described),
     )
 
 
-def _leave(request: WebRequest, site: Site, grant: Grant, token: str) -> Response[str]:
+def fewer(recent: Sequence[Entry], offered: Sequence[str], described: Described) -> dict[str, Any]:
+    """How many mails a month they get, how many of the slowest that is offered, and which that is if it is less."""
+    slower = preferences.no_oftener(described.preferences, offered[-1])
+    return {
+        "now": round(forecast.a_month(recent, described.preferences, described.zone)),
+        "then": round(forecast.a_month(recent, slower, described.zone)),
+        "slowest": offered[-1] if slower != described.preferences else "",
+    }
+
+
+def leave(request: WebRequest, site: Site, grant: Grant, token: str) -> Response[str]:
+    """Ends the subscription and says so; or says that it could not be kept."""
+
     def step() -> object:
         return departures.leave(site.home, grant.digest_id, grant.subscriber_id, how=origin(request), now=site.clock())
 
-    return stored(site, grant, step) or gone(site, _described(site, grant), token, look.language_of(request))
+    return _stored(site, grant, step) or gone(site, describe(site, grant), token, look.language_of(request))
 
 
-def stored(site: Site, grant: Grant, step: Callable[[], object]) -> Response[str] | None:
+def _stored(site: Site, grant: Grant, step: Callable[[], object]) -> Response[str] | None:
     """Does the step; the page that says so, when it cannot be kept just now."""
     try:
         step()
@@ -144,8 +155,8 @@ def _less(request: WebRequest, site: Site, grant: Grant, token: str, form: Form)
         if described and described.state != "left":
             slowest = newcomers.offered(conn, grant.digest_id)[-1]
             mapping = preferences.no_oftener(described.preferences, slowest)
-            members.change(conn, grant.digest_id, grant.subscriber_id, mapping=mapping)
-            _record(conn, request, grant, "changed", now=site.clock())
+            if members.change(conn, grant.digest_id, grant.subscriber_id, mapping=mapping):
+                _record(conn, request, grant, "changed", now=site.clock())
 
     site.home.db.run(step)
     return _kept(request, site, grant, token)
@@ -158,15 +169,15 @@ def _pause(request: WebRequest, site: Site, grant: Grant, token: str, form: Form
         described = members.describe(conn, grant.digest_id, grant.subscriber_id)
         if described and described.state in ("active", "paused"):
             until = (site.clock() + SOME_MONTHS).astimezone(ZoneInfo(described.zone)).date()
-            members.pause(conn, grant.digest_id, grant.subscriber_id, now=site.clock(), until=until)
-            _record(conn, request, grant, "paused", now=site.clock())
+            if members.pause(conn, grant.digest_id, grant.subscriber_id, now=site.clock(), until=until):
+                _record(conn, request, grant, "paused", now=site.clock())
 
     site.home.db.run(step)
     return _kept(request, site, grant, token)
 
 
 def _kept(request: WebRequest, site: Site, grant: Grant, token: str) -> Response[str]:
-    described = _described(site, grant)
+    described = describe(site, grant)
     if described is None or described.state == "left":
         return gone(site, described, token, look.language_of(request))
     return frame.private(site, "token/kept.html", language=described.language, person=described)
@@ -179,7 +190,7 @@ def _everything(request: WebRequest, site: Site, grant: Grant, token: str, form:
         return departures.leave_everything(site.home, grant.subscriber_id, how=origin(request), now=site.clock())
 
     said = "everything"
-    return stored(site, grant, step) or gone(site, _described(site, grant), token, look.language_of(request), said)
+    return _stored(site, grant, step) or gone(site, describe(site, grant), token, look.language_of(request), said)
 
 
 def _settings(request: WebRequest, site: Site, grant: Grant, token: str, form: Form) -> Response[str]:
@@ -206,7 +217,7 @@ def _mailed(request: WebRequest, site: Site, grant: Grant, token: str, kind: str
             now=now,
         )
     )
-    described = _described(site, grant)
+    described = describe(site, grant)
     language = described.language if described else look.language_of(request)
     status = 429 if later else 200
     return frame.private(site, "token/mailed.html", status=status, language=language, later=bool(later))
@@ -218,7 +229,7 @@ def _why(request: WebRequest, site: Site, grant: Grant, token: str, form: Form) 
         word = form.one("why", most=WHY)
     except BadInput:
         word = ""
-    described = _described(site, grant)
+    described = describe(site, grant)
     if word and described and described.state == "left":
         site.home.db.run(partial(_record, request=request, grant=grant, what="said why", now=site.clock(), text=word))
     return gone(site, described, token, look.language_of(request), "why" if word else "")

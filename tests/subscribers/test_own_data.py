@@ -16,8 +16,10 @@ import sqlalchemy as sa
 from digest.errors import NotFound
 from digest.home import Home
 from digest.tables import State, metadata
-from subscribers import departures, journal, links, members, own_data, records, suppression, tables
+from subscribers import asking, departures, journal, links, members, own_data, records, suppression, tables
+from subscribers.asking import Ask
 from subscribers.consent import Origin
+from subscribers.newcomers import Choices
 from tests.conftest import NOW
 from tests.digest.web import serving
 from tests.subscribers import world
@@ -174,3 +176,16 @@ def test_a_link_of_one_kind_is_no_link_of_another(case: Case) -> None:
         assert case.client.post(f"/{letter}/{token}").status_code == 400
     with case.home.db.reading() as conn:
         assert records.find(conn, ANN).state == "active"
+
+
+@pytest.mark.parametrize("spelling", ["Eric@BÜCHER.example", "eric@xn--bcher-kva.example", "eric@bu\u0308cher.example"])
+def test_an_erasure_takes_back_what_was_asked_in_any_spelling(case: Case, spelling: str) -> None:
+    with case.home.db.transaction() as conn:
+        eric = members.add(conn, case.home.keys, "eric@bücher.example", digest_id=case.digest_id, now=NOW).subscriber_id
+        for email in (spelling, "other@example.org"):
+            wanted = Ask(asking.SIGN_UP, case.digest_id, email, Choices(), Origin())
+            asking.ask(conn, case.home.keys, case.home.settings.sign_up, wanted, now=NOW)
+    assert eric is not None
+    departures.erase(case.home, eric, how=Origin(), now=NOW)
+    with case.home.db.reading() as conn:
+        assert list(conn.scalars(sa.select(tables.asks.c.email))) == ["other@example.org"]
