@@ -41,6 +41,10 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.where}: {self.why} {self.remedy}"
 
+    def on(self, line: int) -> Problem:
+        """The same fault, of something on this line."""
+        return Problem(f"line {line}, {self.where}", self.why, self.remedy)
+
     def within(self, place: str) -> Problem:
         """The same fault, of something inside this place."""
         return Problem(f"{place} ({self.where})", self.why, self.remedy)

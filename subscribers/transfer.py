@@ -120,7 +120,7 @@ class _Job:
             try:
                 entries.append(self._new(entrants.understand(row, self._known, self._digest, self._consent)))
             except BadInput as error:
-                refused.append((row.line, _at(row.line, error.problem)))
+                refused.append((row.line, error.problem.on(row.line)))
         return entries, refused
 
     def _new(self, entry: Entry) -> Entry:
@@ -153,11 +153,11 @@ class _Job:
         for entry, what in self._outcomes(conn, entries, import_id):
             if what == "left":
                 counts["refused"] += 1
-                problems.append((entry.line, _at(entry.line, _LEFT)))
+                problems.append((entry.line, _LEFT.on(entry.line)))
                 continue
             counts[what] += 1
             if what == SUPPRESSED and not entry.suppressed:
-                problems.append((entry.line, _at(entry.line, _BARRED)))
+                problems.append((entry.line, _BARRED.on(entry.line)))
         return counts, sorted(problems, key=lambda one: one[0])
 
     def _outcomes(self, conn: Connection, entries: Sequence[Entry], import_id: int | None) -> list[tuple[Entry, str]]:
@@ -206,10 +206,6 @@ def _report(counts: Counter[str], problems: Sequence[Problem]) -> Report:
 
 _LEFT = Problem("email", "This person has left, and an import brings nobody back.", "Only they can sign up again.")
 _BARRED = Problem("email", "The address is on the do-not-mail list and was not added.", "Leave it out of the file.")
-
-
-def _at(line: int, problem: Problem) -> Problem:
-    return Problem(f"line {line}, {problem.where}", problem.why, problem.remedy)
 
 
 # --- exporting -------------------------------------------------------------------------------------------------

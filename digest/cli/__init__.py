@@ -16,6 +16,7 @@ import typer
 from . import (
     content,
     desk,
+    do_not_mail,
     editing,
     faults,
     measuring,
@@ -52,7 +53,19 @@ def home(
     context.call_on_close(context.obj.close)
 
 
-for part in (setting_up, content, publishing, sending, writing, editing, people, processes, upkeep, measuring):
+for part in (
+    setting_up,
+    content,
+    publishing,
+    sending,
+    writing,
+    editing,
+    people,
+    do_not_mail,
+    processes,
+    upkeep,
+    measuring,
+):
     part.register(app)
 
 

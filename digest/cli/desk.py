@@ -25,6 +25,7 @@ import subscribers.tables  # the people's tables belong to the schema
 from digest import config, schema
 from digest.errors import BadInput, Refused
 from digest.home import Home, open_home
+from subscribers import sheets
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -164,3 +165,13 @@ def pair(text: str, example: str = "hour=7") -> tuple[str, str]:
     if not sign or not key.strip():
         raise BadInput(text[:40] or "KEY=VALUE", "It is not of the form KEY=VALUE.", f'Write for example "{example}".')
     return key.strip(), value.strip()
+
+
+def rows(lines: Iterable[tuple[str, ...]], out: Path | None) -> None:
+    """Rows as CSV, the first being the names of the columns: to a file, saying how many it got, or printed."""
+    if out is None:
+        sheets.write(lines, sys.stdout)
+        return
+    with out.open("w", encoding="utf-8", newline="") as file:
+        count = sheets.write(lines, file)
+    say(f"{count} {'row' if count == 1 else 'rows'} written to {out}.")

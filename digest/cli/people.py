@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -15,7 +14,7 @@ from sqlalchemy import Connection
 
 from digest import publications
 from digest.cli import desk, person
-from digest.errors import BadInput, Problem, Refused
+from digest.errors import BadInput, Refused
 from digest.home import Home
 from subscribers import (
     consent,
@@ -25,7 +24,6 @@ from subscribers import (
     preferences,
     records,
     sheets,
-    suppression,
     transfer,
     welcomes,
 )
@@ -45,8 +43,6 @@ people_app = typer.Typer(help="People: who gets the mail, and what of it.", no_a
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(people_app, name="people")
-    app.command("suppress")(suppress)
-    app.add_typer(list_app, name="do-not-mail")
 
 
 @dataclass(frozen=True)
@@ -224,25 +220,6 @@ def erase(
     desk.answer({"email": address, "erased": done}, f"{address} is erased.", as_json=as_json)
 
 
-def suppress(
-    context: typer.Context,
-    address: Address,
-    lift: Annotated[bool, typer.Option("--lift", help="Take it off the list.")] = False,
-    by: Annotated[str, typer.Option(metavar="NAME", help="Who answers for taking it off.")] = "",
-    as_json: desk.AsJson = False,
-) -> None:
-    """Never mail an address again (the do-not-mail list); or allow it, with --lift and --by NAME."""
-    home = desk.desk(context).home()
-    if lift:
-        done = departures.lift(home, address, by=by, now=desk.now())
-        words = ("is off the do-not-mail list.", "was not on the do-not-mail list.")
-    else:
-        done = departures.suppress(home, address, reason="by-staff", by=by or desk.user(), now=desk.now())
-        words = ("is on the do-not-mail list.", "was on the do-not-mail list already.")
-    line = f"{address} {words[0] if done else words[1]}"
-    desk.answer({"email": address, "listed": not lift, "changed": done}, line, as_json=as_json)
-
-
 # --- many ------------------------------------------------------------------------------------------------------
 
 
@@ -294,55 +271,4 @@ def export(
     """Everyone as CSV, as `people import` reads it; or the evidence of everyone's consent."""
     home = desk.desk(context).home()
     with home.db.reading() as conn:
-        _write_rows(consent.export(conn) if evidence else transfer.export(conn), out)
-
-
-def _write_rows(rows: Iterable[tuple[str, ...]], out: Path | None) -> None:
-    """As CSV; says how many rows a file got."""
-    if out is None:
-        sheets.write(rows, sys.stdout)
-        return
-    with out.open("w", encoding="utf-8", newline="") as file:
-        count = sheets.write(rows, file)
-    desk.say(f"{count} {'row' if count == 1 else 'rows'} written to {out}.")
-
-
-# --- the do-not-mail list --------------------------------------------------------------------------------------
-
-list_app = typer.Typer(help="The do-not-mail list as a whole.", no_args_is_help=True)
-
-
-@list_app.command("export")
-def export_list(
-    context: typer.Context,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file; else standard output.")] = None,
-) -> None:
-    """The list as CSV: marks that this installation made of the addresses, and why they stand there."""
-    home = desk.desk(context).home()
-    with home.db.reading() as conn:
-        _write_rows(suppression.export(conn), out)
-
-
-@list_app.command("import")
-def import_list(
-    context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a column `mark` or `email`, and `reason`.")],
-    as_json: desk.AsJson = False,
-) -> None:
-    """Add a list: one that `export` wrote, or addresses from another system."""
-    home = desk.desk(context).home()
-    added, problems = home.db.run(partial(_take_list, home, path), bulk=True)
-    desk.answer({"added": added, "problems": desk.plain(problems)}, f"{added} added to the list.", as_json=as_json)
-    if not as_json:
-        desk.problems(problems)
-
-
-def _take_list(home: Home, path: Path, conn: Connection) -> tuple[int, list[Problem]]:
-    added, problems = 0, []
-    for line, cells in sheets.table(path):
-        try:
-            added += suppression.take(conn, home.keys, cells, now=desk.now(), by=desk.user())
-        except BadInput as error:
-            problem = error.problem
-            problems.append(Problem(f"line {line}, {problem.where}", problem.why, problem.remedy))
-    return added, problems
+        desk.rows(consent.export(conn) if evidence else transfer.export(conn), out)

@@ -21,8 +21,6 @@ from subscribers import questions, suppression
 from subscribers.pages import frame
 from subscribers.questions import Question
 
-TRAP = "website"  # a field that people do not see, and programs fill in
-
 
 @dataclass(frozen=True)
 class Typed:
@@ -56,7 +54,7 @@ def _ask(request: WebRequest, form: Form) -> Response[str]:
         question = _question(say, typed, frame.client(request)[0])
     except BadInput as error:
         return _page(site, language, typed, wrong=frame.faults(error.problem), status=400)
-    if not form.one(TRAP):
+    if not form.one(frame.TRAP):
         later = site.home.db.run(partial(questions.send, home=site.home, question=question, now=site.clock()))
         if later:
             return _page(site, language, typed, later=say.hour(later.astimezone(site.zone)), status=429)

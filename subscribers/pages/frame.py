@@ -19,6 +19,7 @@ from subscribers.preferences import OFF
 # A page behind a signed link is stored nowhere, tells no other site where it is, and is found by no search.
 PRIVATE = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
 NO_STORE = {"cache-control": "no-store"}
+TRAP = "website"  # a field that people do not see, and programs fill in
 AGENT = 200  # characters of a browser's name that the evidence keeps
 
 

@@ -34,8 +34,6 @@ from subscribers.pages import frame
 
 log = structlog.get_logger(__name__)
 
-TRAP = "website"  # a field that people do not see, and programs fill in
-
 
 @dataclass(frozen=True)
 class Typed:
@@ -107,7 +105,7 @@ def _sign_up(request: WebRequest, form: Form) -> Response[Any]:
     try:
         slug = form.one("digest")
         typed = _typed(form)
-        if form.one(TRAP):
+        if form.one(frame.TRAP):
             return _thanks()
         with site.home.db.reading() as conn:
             wanted = _wanted(conn, site, request, slug, typed, form.one("language") or language)

@@ -276,6 +276,15 @@ def test_less_can_be_had_behind_the_unsubscribe_link(reader: Reader) -> None:
     assert reader.client.post("/u/broken/pause").status_code == 400
 
 
+def test_the_evidence_has_what_changed_and_nothing_that_did_not(reader: Reader) -> None:
+    link = reader.link("unsubscribe")
+    for step in ("less", "less", "pause", "pause"):
+        reader.client.post(f"{link}/{step}")
+    with reader.home.db.reading() as conn:
+        events = [event.what for event in consent.of_subscriber(conn, reader.subscriber_id)]
+    assert events == ["added", "changed", "paused"]
+
+
 def test_everything_can_be_left_a_word_said_and_a_way_back_asked_for(reader: Reader) -> None:
     link = reader.link("unsubscribe")
     reader.client.post(link)
