@@ -64,9 +64,9 @@ class Feed:
     entries: tuple[Entry, ...]
 
 
-def read(data: bytes, *, address: str = "", media_type: str = "") -> Feed:
-    """The feed in these bytes, read apart. `address` is where it came from. Raises BadInput."""
-    where = address or "the feed"
+def read(data: bytes, *, address: str = "", media_type: str = "", where: str = "") -> Feed:
+    """The feed in these bytes, read apart. `address` is where it came from, `where` the file. Raises BadInput."""
+    where = where or address
     if len(data) > LARGEST:
         raise BadInput(where, f"It has more than {LARGEST:,} bytes.", "Ask its publisher for a shorter one.")
     command = [sys.executable, "-P", "-m", "digest.intake.feed", address, media_type]

@@ -79,7 +79,7 @@ def _rules(conn: Connection, digest: Digest) -> Rules:
 def _feed(home: Home, named: str) -> tuple[feed.Feed, str]:
     """The feed, and the address that its entries' names belong to: its own site's, when it came as a file."""
     if not is_address(named):
-        found = feed.read(Path(named).read_bytes())
+        found = feed.read(Path(named).read_bytes(), where=named)
         return found, f"{found.link.rstrip('/')}/feed/"
     way = fetch.also(home.settings.intake.inner_networks)
     answer = fetch.get(named, fields=FIELDS, limits=fetch.Limits(size=feed.LARGEST), way=way)

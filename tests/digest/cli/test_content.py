@@ -119,6 +119,12 @@ def test_a_feed_comes_in_from_an_address_and_from_a_file(
     assert "(first seen)" in digest("items", "list").out
 
 
+def test_a_file_without_a_feed_is_named(digest: Digest, tmp_path: Path) -> None:
+    file = tmp_path / "page.xml"
+    file.write_text("<p>Hello</p>")
+    assert f"{file}: It is no feed." in digest("import", file).line
+
+
 @pytest.mark.parametrize(("status", "words"), [("404 Not Found", "answers 404"), ("200 OK", "It is no feed")])
 def test_an_address_without_a_feed_is_told(
     digest: Digest, monkeypatch: pytest.MonkeyPatch, status: str, words: str
