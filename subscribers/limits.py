@@ -8,8 +8,9 @@ tells from when on the next may come.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -34,11 +35,11 @@ def allow(conn: Connection, key: bytes, at_most: Sequence[Limit], *, now: dateti
     conn.execute(db.insert_new(conn, t).values(key=key, **row))
     moments = conn.execute(sa.select(t.c.moments).where(t.c.key == key).with_for_update()).scalar_one()
     second = int(now.timestamp())
-    recent = [moment for moment in moments if moment > second - longest.total_seconds() and moment <= second]
+    recent = [moment for moment in _unfolded(moments) if second - longest.total_seconds() < moment <= second]
     waits = [wait for limit in at_most if (wait := _wait(recent, limit, second))]
     if waits:
         return datetime.fromtimestamp(max(waits), UTC)
-    conn.execute(sa.update(t).where(t.c.key == key).values(moments=[*recent, second], until=now + longest))
+    conn.execute(sa.update(t).where(t.c.key == key).values(moments=_folded([*recent, second]), until=now + longest))
     return None
 
 
@@ -49,6 +50,18 @@ def at_form(conn: Connection, keyring: Keyring, settings: SignUpSection, ip: str
         if later := allow(conn, key, [(most, HOUR)], now=now):
             return later
     return None
+
+
+def _folded(moments: Iterable[int]) -> list[int | list[int]]:
+    """A second is kept as itself; one that comes several times as [second, how often], so that a storm stays short."""
+    counted = [(second, len(list(same))) for second, same in itertools.groupby(moments)]
+    return [second if times == 1 else [second, times] for second, times in counted]
+
+
+def _unfolded(kept: Iterable[int | list[int]]) -> Iterator[int]:
+    for one in kept:
+        second, times = (one, 1) if isinstance(one, int) else one
+        yield from itertools.repeat(second, times)
 
 
 def _wait(recent: Sequence[int], limit: Limit, second: int) -> int:

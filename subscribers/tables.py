@@ -169,7 +169,7 @@ limits = Table(
     "limits",
     metadata,
     Column("key", LargeBinary, primary_key=True),  # keyed hash of an address or a network
-    Column("moments", sa.JSON, nullable=False),  # seconds since 1970, ascending
+    Column("moments", sa.JSON, nullable=False),  # seconds since 1970, ascending; [second, how often]
     Column("until", Instant, nullable=False),  # the row is of no use any more then
     sqlite_with_rowid=False,
 )
