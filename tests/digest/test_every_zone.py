@@ -2,7 +2,7 @@
 
 The changes are found by looking at the clocks. What a run should be is then told without any of the rules of
 `schedules`: between two changes a clock only adds an offset, so the first moment that shows a time or a later one is
-found stretch by stretch. Over years a second oracle just looks at the clock every quarter of an hour.
+found stretch by stretch. Over years a second oracle just looks at the clock.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from digest import schedules
 from digest.schedules import Schedule
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-QUARTER = timedelta(minutes=15)  # every clock since 1990 is set by a multiple of it
+QUARTER, MINUTE = timedelta(minutes=15), timedelta(minutes=1)  # no clock since 1990 was set between two minutes
 INSTANT = timedelta(microseconds=1)
 FIRST, LAST = datetime(1969, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
 ZONES = sorted(available_timezones())
@@ -153,11 +153,14 @@ def days_about(around: tuple[Stretch, ...]) -> list[date]:
 
 
 def watched(wall: datetime, clock: ZoneInfo) -> datetime:
-    """The second oracle: looks at the clock every quarter of an hour until it shows the naive `wall` or later."""
+    """The second oracle: looks at the clock every quarter of an hour until it shows the naive `wall` or later, and
+    then again at each minute of that quarter: Newfoundland long set its clocks at one past midnight."""
     moment = wall.replace(tzinfo=UTC) - 38 * HOUR
-    while moment.astimezone(clock).replace(tzinfo=None) < wall:
-        moment += QUARTER
-    return moment
+    for step in (QUARTER, MINUTE):
+        while moment.astimezone(clock).replace(tzinfo=None) < wall:
+            moment += step
+        moment -= step
+    return moment + MINUTE
 
 
 def nominal(plan: Schedule, first: date, last: date) -> list[date]:
@@ -192,6 +195,7 @@ def check_year(plan: Schedule, year: int) -> None:
 @example("Pacific/Apia", 0, 2011, 4)
 @example("Pacific/Apia", 0, 2011, 5)
 @example("Pacific/Kwajalein", 7, 1993, 5)
+@example("America/St_Johns", 1, 1990, 6)
 @example("America/Sao_Paulo", 0, 2017, 6)
 @example("Africa/Cairo", 0, 2024, 4)
 @settings(max_examples=60, deadline=None)
@@ -202,6 +206,7 @@ def test_a_weekly_series_runs_once_for_each_week_of_a_year(zone: str, hour: int,
 @given(zones, hours, years, st.one_of(st.sampled_from([29, 30, 31]), st.integers(1, 31)))
 @example("Pacific/Apia", 0, 2011, 30)
 @example("Pacific/Apia", 7, 2011, 30)
+@example("America/St_Johns", 1, 1990, 1)
 @example("Asia/Beirut", 0, 2024, 31)
 @example("America/Asuncion", 0, 2028, 29)
 @settings(max_examples=100, deadline=None)
