@@ -12,12 +12,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import subscribers.tables  # noqa: F401 - registers the people's tables
 from digest import config, home, keys, tables
 from digest.db import Database
 from tests.standins import postgres
+
+# The checks of a change say the same each time; `--hypothesis-profile explore` looks for new examples.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.register_profile("explore", derandomize=False)
+hypothesis.settings.load_profile("repeatable")
 
 NOW = datetime(2026, 9, 7, 11, 0, tzinfo=UTC)  # a Monday, 7:00 in New York
 
