@@ -83,12 +83,20 @@ def kinds(conn: Connection) -> list[tuple[str, int]]:
 
 
 def put(
-    conn: Connection, draft: Draft, *, now: datetime, zone: str, known: bool = False, tell: str | None = None
+    conn: Connection,
+    draft: Draft,
+    *,
+    now: datetime,
+    zone: str,
+    known: bool = False,
+    waiting: bool = False,
+    tell: str | None = None,
 ) -> Outcome:
     """Brings a draft in: as a new item, or as the next text of the item with its identity or its slug.
 
-    `known` publishes without telling anybody; `tell` makes a change news again, with the draft's update note or else
-    `tell` as its sentence. A withdrawn item stays withdrawn. Raises BadInput, or Refused when it would hide an item.
+    `known` publishes without telling anybody; `waiting` publishes nothing: what is new waits for staff, and what is
+    here stands as it stood; `tell` makes a change news again, with the draft's update note or else `tell` as its
+    sentence. A withdrawn item stays withdrawn. Raises BadInput, or Refused when it would hide an item.
     """
     news.lock(conn)
     wanted = drafts.item(draft, zone=zone, now=now)
@@ -100,13 +108,22 @@ def put(
     publications.ensure_topics(conn, wanted.topics)
     row = _same(conn, draft)
     if row is None:
+        wanted = dataclasses.replace(wanted, state="draft", publish_at=None) if waiting else wanted
         after = shelf.add(conn, dataclasses.replace(wanted, slug=_free(conn, wanted.slug)), identity)
         return Outcome(after.slug, "created", _log(conn, None, after, now=now, known=known))
     before = shelf.by_ids(conn, [row.id])[row.id]
     if row.content_hash == identity["content_hash"]:
         return Outcome(before.slug, "unchanged", 0)
+    if waiting:
+        wanted = dataclasses.replace(wanted, state=before.state, publish_at=before.publish_at)
     note = None if tell is None else wanted.update_note or markup.line(tell)
     return _change(conn, before, _standing(before, wanted), now=now, known=known, note=note, identity=identity)
+
+
+def is_known(conn: Connection, source: str, foreign_id: str) -> bool:
+    """Whether there is an item of this identity elsewhere."""
+    mine = (_ITEMS.c.source == source) & (_ITEMS.c.foreign_id == foreign_id)
+    return conn.execute(sa.select(_ITEMS.c.id).where(mine)).first() is not None
 
 
 def publish(

@@ -7,9 +7,10 @@ real one would, and leaves nothing. Refuses nothing itself: what is wrong with a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -29,6 +30,10 @@ class Report:
     news: int = 0  # log entries written
     problems: tuple[Problem, ...] = ()
 
+    def __add__(self, other: Report) -> Report:
+        names = [field.name for field in dataclasses.fields(self)]
+        return Report(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
 
 def bring_in(
     conn: Connection,
@@ -37,13 +42,18 @@ def bring_in(
     now: datetime,
     zone: str,
     known: bool = False,
+    waiting: bool = False,
     dry_run: bool = False,
 ) -> Report:
-    """Puts each draft on the shelf; a problem in their place counts as refused. A dry run takes everything back."""
+    """Puts each draft on the shelf; a problem in their place counts as refused. A dry run takes everything back.
+
+    `known` and `waiting` are as for `items.put`.
+    """
     report = Report()
+    put = partial(items.put, conn, now=now, zone=zone, known=known, waiting=waiting)
     with conn.begin_nested() as whole:
         for draft in drafts:
-            what, news, problems = _bring_one(conn, draft, now=now, zone=zone, known=known)
+            what, news, problems = _bring_one(conn, draft, put)
             report = dataclasses.replace(
                 report,
                 **{what: getattr(report, what) + 1},
@@ -56,13 +66,13 @@ def bring_in(
 
 
 def _bring_one(
-    conn: Connection, draft: Draft | Problem, *, now: datetime, zone: str, known: bool
+    conn: Connection, draft: Draft | Problem, put: Callable[[Draft], items.Outcome]
 ) -> tuple[str, int, tuple[Problem, ...]]:
     if isinstance(draft, Problem):
         return "refused", 0, (draft,)
     try:
         with conn.begin_nested():
-            outcome = items.put(conn, draft, now=now, zone=zone, known=known)
+            outcome = put(draft)
     except DigestError as error:
         return "refused", 0, (_problem(draft, error),)
     return outcome.what, outcome.news, draft.remarks

@@ -106,6 +106,20 @@ class TestPut:
             assert log(conn) == []
             assert put(conn, draft("a"), now=NOW).news == 1
 
+    def test_what_waits_for_staff_stands_where_they_put_it_and_their_words_stay(self, db: Database) -> None:
+        with db.transaction() as conn:
+            assert put(conn, draft(), waiting=True) == items.Outcome("wso", "created", 0)
+            assert items.find(conn, "wso").state == "draft"
+            assert put(conn, draft(title="Changed"), waiting=True).what == "changed"
+            items.revise(conn, "wso", now=NOW, title="A better title")
+            items.publish(conn, "wso", now=NOW)
+            assert put(conn, draft(title="Changed"), waiting=True).what == "unchanged"
+            assert put(conn, draft(title="Changed")).what == "unchanged"
+            assert (items.find(conn, "wso").state, items.find(conn, "wso").title) == ("published", "A better title")
+            put(conn, draft(title="Changed again"), waiting=True)
+            assert (items.find(conn, "wso").state, items.find(conn, "wso").title) == ("published", "Changed again")
+            assert log(conn) == [(1, "new", 3)]
+
     def test_a_scheduled_item_whose_moment_has_passed_is_published_at_once(self, db: Database) -> None:
         with db.transaction() as conn:
             assert put(conn, draft(state="scheduled", publish_at=NOW)).news == 1
