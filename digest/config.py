@@ -166,6 +166,7 @@ class IntakeSection(_Section):
     """How items come in from other hosts."""
 
     inner_networks: tuple[str, ...] = ()  # networks that may be asked although they are not public
+    check_minutes: int = Field(default=60, ge=5, le=7 * 24 * 60)  # between two looks at a watched source
 
     @field_validator("inner_networks")
     @classmethod

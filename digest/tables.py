@@ -245,6 +245,34 @@ occurrences = Table(
     ),
 )
 
+sources = Table(
+    "sources",  # outside feeds that are watched
+    metadata,
+    _key(),
+    Column("address", Text, nullable=False, unique=True),  # where it is asked; follows the feed that moves for good
+    Column("origin", Text, nullable=False),  # where it was first read: its entries are known by that for ever
+    Column("moved_from", Text, nullable=False, server_default=""),
+    Column("name", Text, nullable=False),
+    Column("digest_id", ForeignKey("digests.id"), nullable=False),  # whose rules its entries follow
+    Column("drafts", sa.Boolean, nullable=False),  # whether entries wait for staff
+    Column("state", Text, nullable=False),
+    Column("etag", Text, nullable=False, server_default=""),
+    Column("last_modified", Text, nullable=False, server_default=""),
+    Column("added_at", Instant, nullable=False),
+    Column("checked_at", Instant, nullable=False),
+    Column("read_at", Instant, nullable=False),  # the last check that went well
+    Column("next_check_at", Instant),  # null when it is stopped
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("failing_since", Instant),
+    Column("last_error", Text, nullable=False, server_default=""),
+    Column("entries", Integer, nullable=False, server_default="0"),  # in the feed when it was last read
+    Column("created", Integer, nullable=False, server_default="0"),  # items that came through it
+    Column("changed", Integer, nullable=False, server_default="0"),
+    Column("fence", Integer, nullable=False, server_default="0"),  # raised by each who sets out to ask
+    sa.CheckConstraint("state IN ('watched', 'stopped')", name="state"),
+    sqlite_autoincrement=True,
+)
+
 # --- editions --------------------------------------------------------------------------------------------------
 
 editions = Table(

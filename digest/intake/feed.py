@@ -86,10 +86,13 @@ def read(data: bytes, *, address: str = "", media_type: str = "", where: str = "
     return Feed(found["title"], found["link"], entries)
 
 
-def draft(entry: Entry, *, address: str, now: datetime, rules: Rules, language: str = "en") -> Draft | Problem:
-    """The entry as a draft, in `language` if it says none; or what is wrong with it."""
+def draft(
+    entry: Entry, *, address: str, now: datetime, rules: Rules, language: str = "en", origin: str = ""
+) -> Draft | Problem:
+    """The entry as a draft, in `language` if it says none; or what is wrong with it. `origin` is where its feed was
+    first read, when that is not `address`."""
     where = markup.line(f"entry {entry.title or entry.called}")[:120]
-    source, foreign_id = identity(address, entry.called)
+    source, foreign_id = identity(origin or address, entry.called)
     link = markup.address(entry.link, schemes=("http", "https")) or ""
     body = markup.clean(entry.content or entry.summary, link or address)
     title = markup.line(markup.to_text(markup.clean(entry.title))) or markup.excerpt(body, 80) or "Untitled"

@@ -14,15 +14,26 @@ def identity(address: str, called: str) -> tuple[str, str]:
 
     What is called by an address on the feed's own host is known by the host; any other name only counts in that feed.
     """
-    host, path = _place(address)
+    host, path = place(address)
     theirs = called.strip()
     if theirs.lower().startswith(("http://", "https://")):
-        own, rest = _place(theirs)
+        own, rest = place(theirs)
         return (host if own == host else host + path), own + rest
     return host + path, theirs
 
 
-def _place(address: str) -> tuple[str, str]:
+def identities(origin: str, address: str, called: str) -> tuple[tuple[str, str], ...]:
+    """The identities that an entry may have here, its own first, when the feed first read at `origin` is at `address`.
+
+    A feed that moved to another host may call its old entries by addresses there: they may be known by the old ones.
+    """
+    own = identity(origin, called)
+    (old, _), (new, _) = place(origin), place(address)
+    host, rest = place(called) if called.strip().lower().startswith(("http://", "https://")) else ("", "")
+    return (own, (old, old + rest)) if host == new != old else (own,)
+
+
+def place(address: str) -> tuple[str, str]:
     """Host and the rest, without what differs between two spellings of one place."""
     try:
         parts = urlsplit(address.strip())

@@ -11,20 +11,17 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from digest import fetch, publications, rules
+from digest import publications, rules
 from digest.drafts import Draft
-from digest.errors import BadInput, NotFound, Problem, Refused
+from digest.errors import BadInput, NotFound, Problem
 from digest.home import Home
-from digest.intake import feed, markdown, wordpress
+from digest.intake import entries, feed, look, markdown, wordpress
 from digest.intake.categories import Rules
 from digest.publications import Digest
 
 MARKDOWN, WORDPRESS, FEED = "markdown", "wordpress", "feed"
 WAYS = (MARKDOWN, WORDPRESS, FEED)
 BY_ENDING = {".md": MARKDOWN, ".markdown": MARKDOWN, ".rss": FEED, ".atom": FEED, ".rdf": FEED, ".json": FEED}
-FIELDS = {
-    "Accept": "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.1"
-}
 
 
 def find(named: str, way: str = "") -> str:
@@ -62,15 +59,16 @@ def read(
     if way == MARKDOWN:
         return markdown.read(Path(named), zone=home.settings.site.time_zone, media=home.media if keep_media else None)
     every = [publications.find(conn, digest)] if digest else publications.all(conn)
-    made = _rules(conn, every[0]) if every else Rules()
+    made = rules_of(conn, every[0]) if every else Rules()
     if way == WORDPRESS:
         return wordpress.read(Path(named), rules=made)
     found, address = _feed(home, named)
     language = every[0].languages[0] if every else "en"
-    return (feed.draft(one, address=address, now=now, rules=made, language=language) for one in found.entries)
+    return iter(entries.drafts(found, address=address, now=now, rules=made, language=language))
 
 
-def _rules(conn: Connection, digest: Digest) -> Rules:
+def rules_of(conn: Connection, digest: Digest) -> Rules:
+    """What a digest says of categories and tags."""
     kinds = rules.mapping("import_kinds", digest.import_kinds)
     topics = rules.mapping("import_topics", digest.import_topics)
     return Rules(kinds, topics, frozenset(topic.slug for topic in publications.topics(conn)))
@@ -81,9 +79,5 @@ def _feed(home: Home, named: str) -> tuple[feed.Feed, str]:
     if not is_address(named):
         found = feed.read(Path(named).read_bytes(), where=named)
         return found, f"{found.link.rstrip('/')}/feed/"
-    way = fetch.also(home.settings.intake.inner_networks)
-    answer = fetch.get(named, fields=FIELDS, limits=fetch.Limits(size=feed.LARGEST), way=way)
-    if answer.status != 200:
-        raise Refused(f"{named} answers {answer.status}. Open it in a browser, and correct the address.")
-    media_type = answer.fields.get("content-type", "")
-    return feed.read(answer.body, address=answer.url, media_type=media_type), answer.url
+    answer, found = look.first(home.settings, named)
+    return found, answer.url
