@@ -1,4 +1,4 @@
-"""The clock: publish what is due -> compile -> plan -> deliver -> close -> tidy; `dispatch` for sends by hand.
+"""The clock: publish -> ask sources -> compile -> plan -> deliver -> close -> tidy; `dispatch` for sends by hand.
 
 Promises: an occurrence happens once, however many schedulers run (its row is unique and written with the edition);
 after an outage one edition goes out, never two; a clock that was set back runs nothing twice. Killed anywhere, the
@@ -39,6 +39,7 @@ from digest.delivery import closing, leases, notices, planning, staff_mail
 from digest.editions import Edition, Run
 from digest.errors import Busy, DigestError, Refused, Stale
 from digest.home import open_home
+from digest.intake import checking, look, sources
 from digest.publications import Digest, Series
 from subscribers import asking, members, offices
 from subscribers.offices import Office
@@ -46,6 +47,7 @@ from subscribers.offices import Office
 log = structlog.get_logger(__name__)
 
 SHORTEST = timedelta(milliseconds=500)  # between two rounds of a resident clock
+PROMPT = 10.0  # seconds that a pass waits for sources before it goes on with the mail
 IDLE = timedelta(seconds=5)  # how often a resident clock looks for what other processes asked for
 TIDY = timedelta(hours=1)
 PASSING = (Busy, Stale, SQLAlchemyError, OSError)  # failures of the surroundings, not of an edition: tried again
@@ -60,7 +62,7 @@ def one_pass(office: Office) -> None:
     What fails keeps nothing else from being done; the first failure is raised at the end.
     """
     with offices.ending_gently(office):
-        _do(office, (watch, publish_due, answer_asks, compile_due, send_notices, carry_all_on, send_notices, tidy))
+        _do(office, PASS)
 
 
 def _do(office: Office, steps: Sequence[Callable[[Office], None]]) -> None:
@@ -160,6 +162,31 @@ def publish_due(office: Office) -> None:
         log.info("item published", item=slug)
     while office.home.db.run(partial(members.wake_due, now=now)):
         pass
+
+
+def ask_sources(office: Office) -> None:
+    """Asks the watched sources that are due; what they answer promptly is news before editions are compiled."""
+    if not office.jump:
+        office.asked = checking.set_out(office.home, now=office.clock())
+        _take_in(office, within=PROMPT)
+
+
+def hear_sources(office: Office) -> None:
+    """Waits for the sources that are slow: the mail that is due has gone by now."""
+    _take_in(office, within=look.LATEST)
+    office.asked = None
+
+
+def _take_in(office: Office, within: float) -> None:
+    if office.asked is not None:
+        checking.take_in(
+            office.home,
+            office.asked,
+            clock=office.clock,
+            tell=partial(staff_mail.source_ails, office.home),
+            stopping=lambda: office.sender.stops_at is not None,
+            within=within,
+        )
 
 
 def compile_due(office: Office) -> None:
@@ -291,7 +318,7 @@ def until_idle(office: Office) -> datetime | None:
 
 
 def next_moment(office: Office) -> datetime | None:
-    """When the next thing falls due: a run, a batch, a notice, an item."""
+    """When the next thing falls due: a run, a batch, a notice, an item, a source."""
     return min(_moments(office), default=None)
 
 
@@ -299,8 +326,8 @@ def _moments(office: Office) -> Iterator[datetime]:
     now = office.clock()
     with office.home.db.reading() as conn:
         bulk = _no_sooner(office, leases.next_due(conn), conn)
-        publication = None if office.jump else items.next_publication(conn)
-        yield from filter(None, (bulk, notices.next_due(conn), publication))
+        coming = () if office.jump else (items.next_publication(conn), sources.next_check(conn, now))
+        yield from filter(None, (bulk, notices.next_due(conn), *coming))
         for digest in publications.all(conn):
             for series in _offered(conn, digest):
                 if schedule := editions.schedule(series, digest.zone):
@@ -318,8 +345,13 @@ def _no_sooner(office: Office, due: datetime | None, conn: Connection) -> dateti
 # --- resident --------------------------------------------------------------------------------------------------
 
 
+PASS = (
+    *(watch, publish_due, answer_asks, ask_sources, compile_due, send_notices, carry_all_on, send_notices),
+    *(hear_sources, tidy),
+)
 CLOCK = (watch, publish_due, answer_asks, compile_due, send_notices, tidy)  # beside the sending, which may take hours
 SENDING = (watch, carry_all_on)
+SOURCES = (watch, ask_sources, hear_sources)  # beside both, since a host may be slow
 
 
 def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
@@ -333,7 +365,7 @@ def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
-    works = [partial(_round, office, steps) for steps in (CLOCK, SENDING)]
+    works = [partial(_round, office, steps) for steps in (CLOCK, SENDING, SOURCES)]
     rounds.keep_on(works, ended, look=IDLE, ending=office.sender.stop)
 
 

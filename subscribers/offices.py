@@ -25,6 +25,7 @@ from digest.delivery.sender import Sender
 from digest.delivery.transports import base
 from digest.delivery.transports.base import Transport
 from digest.home import Home
+from digest.intake.checking import Asked
 from subscribers.audience import Audience
 
 SOON = timedelta(minutes=2)  # what is due within this time is waited for
@@ -50,6 +51,7 @@ class Office:
     owner: str = field(default_factory=owners.me)
     steady: Steady | None = None  # what the clock is compared with; None where it is given by hand
     jump: Jump | None = None  # of the clock, that waits for an answer
+    asked: Asked | None = None  # watched sources that have not all answered yet
     tidied: datetime | None = None  # when what is of no use any more was last forgotten
 
     def close(self) -> None:

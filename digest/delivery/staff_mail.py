@@ -1,4 +1,4 @@
-"""What staff are told by mail: that an edition waits for them, or stopped.
+"""What staff are told by mail: that an edition waits for them, or stopped; that a watched source needs them.
 
 Promises: written in the transaction that causes it, one mail per occasion, to `[site] staff_to`. Refuses nothing;
 where no address for staff is set, nothing is queued and the console and command line tell it all the same.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -15,6 +16,8 @@ from digest import editions, previews, publications, render
 from digest.delivery import notices
 from digest.editions import Edition
 from digest.home import Home
+from digest.intake import polling
+from digest.intake.sources import Source
 from digest.previews import Preview
 from digest.publications import Digest
 
@@ -49,6 +52,26 @@ def stopped(home: Home, conn: Connection, edition: Edition, now: datetime) -> bo
         paragraphs=[
             f"{digest.name}, edition {edition.id}, stopped by itself and keeps its place. {edition.paused_why}",
             f"When that is mended: digest editions resume {edition.id}",
+        ],
+        now=now,
+    )
+
+
+def source_ails(home: Home, conn: Connection, source: Source, now: datetime) -> bool:
+    """Tells staff that a source is asked no more, or fails again and again: once each time that it begins to."""
+    standing, gone = source.standing, source.standing.state == polling.STOPPED
+    read = standing.read_at.astimezone(ZoneInfo(home.settings.site.time_zone)).date().isoformat()
+    return _tell(
+        conn,
+        home,
+        publications.by_id(conn, source.digest_id),
+        occasion=f"source {source.id} {standing.state} {standing.failing_since or now}",
+        subject=f"{'No longer watched' if gone else 'Cannot be read'}: {source.name}",
+        paragraphs=[
+            f"{source.name} ({standing.address}) {'is not asked any more' if gone else 'fails'}. {standing.last_error}",
+            f"It was last read on {read}. What came from it stays."
+            + ("" if gone else " It is tried again once a day."),
+            f"To try it now: digest sources check {source.id}. To give it up: digest sources remove {source.id}.",
         ],
         now=now,
     )
