@@ -26,6 +26,7 @@ from . import (
     sending,
     setting_up,
     upkeep,
+    watching,
     writing,
 )
 
@@ -56,6 +57,7 @@ def home(
 for part in (
     setting_up,
     content,
+    watching,
     publishing,
     sending,
     writing,

@@ -56,18 +56,22 @@ def bring_in(
         partial(intake.bring_in, drafts=drafts, now=desk.now(), zone=zone, known=known, dry_run=dry_run)
     )
     if not dry_run:
-        _build(home)
+        follow(home)
     desk.answer(report, *(_came(report, dry_run) if drafts else [_nothing(path, way)]), as_json=as_json)
     if not as_json:
         desk.problems(report.problems)
 
 
 def _came(report: Report, dry_run: bool) -> list[str]:
-    told = f"{report.news} {'is' if report.news == 1 else 'are'} news to readers."
+    return [f"{'Would be: ' if dry_run else ''}{came(report)}", *(["Nothing was changed."] if dry_run else [])]
+
+
+def came(report: Report) -> str:
+    """What came in, in a line."""
     counts = (
         f"{report.created} created, {report.changed} changed, {report.unchanged} unchanged, {report.refused} refused"
     )
-    return [f"{'Would be: ' if dry_run else ''}{counts}. {told}", *(["Nothing was changed."] if dry_run else [])]
+    return f"{counts}. {report.news} {'is' if report.news == 1 else 'are'} news to readers."
 
 
 def _nothing(named: str, way: str) -> str:
@@ -76,7 +80,8 @@ def _nothing(named: str, way: str) -> str:
     return f"There is no {'post and no page' if way == ways.WORDPRESS else 'entry'} in {named}, so nothing came in."
 
 
-def _build(home: Home) -> feeds.Built:
+def follow(home: Home) -> feeds.Built:
+    """Lets the feed files follow the items."""
     with home.db.reading() as conn:
         return feeds.build(home.settings, conn, home.feeds)
 
@@ -85,7 +90,7 @@ def _build(home: Home) -> feeds.Built:
 def build(context: typer.Context, as_json: desk.AsJson = False) -> None:
     """Write the feed files that changed."""
     home = desk.desk(context).home()
-    built = _build(home)
+    built = follow(home)
     line = f"{len(built.written)} written, {len(built.unchanged)} unchanged, in {home.feeds}."
     desk.answer(built, line, as_json=as_json)
 
@@ -160,7 +165,7 @@ def publish(
     zone = home.settings.site.time_zone
     when = desk.moment("--at", at, zone) if at else None
     before, news, item = home.db.run(partial(_publish, home, slug, when, known))
-    _build(home)
+    follow(home)
     if item.state == "scheduled" and item.publish_at:
         line = f"{slug} will be published on {desk.local(item.publish_at, zone)}, while Digest runs."
     elif before.state == "published":
@@ -203,7 +208,7 @@ def withdraw(
     """Take an item back; an edition that still holds it stops and asks."""
     home = desk.desk(context).home()
     state, asked = home.db.run(partial(_withdraw, slug, why))
-    _build(home)
+    follow(home)
     desk.answer(
         {"slug": slug, "state": state, "asked": asked},
         f"{slug} is withdrawn from the site, the feeds and coming editions. Mail already sent stays."
@@ -237,7 +242,7 @@ def revise(
     if "date" in fields:
         fields["published_on"] = fields.pop("date")
     outcome = home.db.run(partial(_revise, home, slug, fields, tell or None))
-    _build(home)
+    follow(home)
     told = "Readers are told with the next edition." if outcome.news else "Readers are not told."
     desk.answer(outcome, f"{slug} is {outcome.what}. {told}", as_json=as_json)
 
