@@ -79,13 +79,13 @@ def add(home: Home, wish: Wish, *, clock: Clock) -> Check:
 def check(home: Home, numbers: Sequence[int], *, clock: Clock, tell: Tell) -> list[Check]:
     """Looks at these sources now, be they due or not; one that had stopped is watched again if that goes well.
 
-    Raises NotFound. What cannot be recorded is left out.
+    They come back in the order of their numbers; what cannot be recorded is left out. Raises NotFound.
     """
     done: list[Check] = []
     for start in range(0, len(numbers), AT_ONCE):
         claims = (partial(sources.claim, number=one, now=clock()) for one in numbers[start : start + AT_ONCE])
         done += take_in(home, _asked(home, map(home.db.run, claims)), clock=clock, tell=tell)
-    return done
+    return sorted(done, key=lambda one: one.source.id)
 
 
 def set_out(home: Home, *, now: datetime) -> Asked:

@@ -16,16 +16,16 @@ from tests.digest.cli.conftest import Digest
 from tests.sources_world import read_here
 from tests.standins.feed_host import FeedHost, feed_host, post, rss
 
-DAY = timedelta(days=1)
+BEGAN = datetime.now(UTC)  # commands read the clock
 NETWORKS = ("DIGEST_INTAKE__INNER_NETWORKS", '["127.0.0.0/8"]')
 
 
 def old(number: int) -> str:
-    return post(number, f"Old {number}", datetime.now(UTC) - 40 * DAY)
+    return post(number, f"Old {number}", BEGAN - timedelta(days=40))
 
 
 def new(number: int) -> str:
-    return post(number, f"New {number}", datetime.now(UTC) - timedelta(minutes=1))
+    return post(number, f"New {number}", BEGAN - timedelta(minutes=1))
 
 
 @pytest.fixture
