@@ -168,7 +168,8 @@ def _document(home: Home, done: Check) -> dict[str, Any]:
 
 def _facts(home: Home, source: Source) -> dict[str, Any]:
     """A source as one flat document; how it is guarded against two who ask at once is nobody's affair."""
-    facts = {**vars(source), **vars(source.standing), "source": source.id, "state": _state(source)}
     with home.db.reading() as conn:
-        facts["digest"] = publications.by_id(conn, source.digest_id).slug
+        digest = publications.by_id(conn, source.digest_id).slug
+    first = {"source": source.id, "name": source.name, "state": _state(source), "digest": digest}
+    facts = first | {**vars(source), **vars(source.standing)} | first
     return {name: value for name, value in facts.items() if name not in ("id", "digest_id", "fence", "standing")}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from digest import fetch
+from digest import __version__, fetch
 from digest.config import Settings
 from digest.errors import BadInput, DigestError, Refused
 from digest.fetch import Answer
@@ -25,9 +25,7 @@ from digest.intake.polling import Standing
 
 log = structlog.get_logger(__name__)
 
-FIELDS = {
-    "Accept": "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.1"
-}
+ACCEPTED = "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.1"
 FOUND = 200
 LATEST = 90.0  # seconds for one look; a name that nobody answers for can outlast the limits of the asking
 FAULT = "The program failed at it; its log says how."
@@ -71,8 +69,10 @@ def again(settings: Settings, standing: Standing) -> Look:
         if answer.status != FOUND:
             return Look(answer, why=f"Its host answers {answer.status}.")
         return Look(answer, _read(answer))
+    except BadInput as error:
+        return Look(answer, why=f"{error.problem.where}: {error.problem.why}")
     except DigestError as error:
-        return Look(answer, why=str(error))
+        return Look(answer, why=f"{str(error).partition('. ')[0].rstrip('.')}.")  # what to do is not for a host to say
 
 
 class Looks:
@@ -108,7 +108,11 @@ class Looks:
 
 def _get(settings: Settings, address: str, fields: Mapping[str, str] | None = None) -> Answer:
     way = fetch.also(settings.intake.inner_networks)
-    return fetch.get(address, fields={**FIELDS, **(fields or {})}, limits=fetch.Limits(size=feed.LARGEST), way=way)
+    ours = {
+        "Accept": ACCEPTED,
+        "User-Agent": f"Digest/{__version__} (+{settings.site.url})",
+    }  # many refuse the nameless
+    return fetch.get(address, fields={**ours, **(fields or {})}, limits=fetch.Limits(size=feed.LARGEST), way=way)
 
 
 def _read(answer: Answer) -> Feed:

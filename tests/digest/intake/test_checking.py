@@ -292,7 +292,7 @@ def test_a_host_that_is_slow_or_dead_keeps_out_no_other(
         monkeypatch.setattr(sources, "keep", keep)
         watch.round(HOUR)
     assert (sorted(recorded), recorded[-1]) == ([1, 2, 3], 1)
-    assert "takes no connection" in watch.standing(2).last_error
+    assert watch.standing(2).last_error == f"{dead.feed} takes no connection (Connection refused)."
     assert (watch.standing(1).failures, watch.standing(3).failures) == (0, 0)
 
 
