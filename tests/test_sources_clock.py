@@ -104,3 +104,4 @@ def test_staff_hear_once_that_a_source_fails_for_a_week_and_once_that_it_stopped
     assert told == ["Cannot be read: Task force", "No longer watched: Task force"]
     mails = [path.read_text() for path in world.mailbox() if "Task force" in path.read_text()]
     assert any("Its host answers 500." in mail and "digest sources check 1" in mail for mail in mails)
+    assert all("last read on September 4, 2026." in " ".join(mail.split()) for mail in mails)

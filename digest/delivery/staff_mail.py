@@ -60,7 +60,7 @@ def stopped(home: Home, conn: Connection, edition: Edition, now: datetime) -> bo
 def source_ails(home: Home, conn: Connection, source: Source, now: datetime) -> bool:
     """Tells staff that a source is asked no more, or fails again and again: once each time that it begins to."""
     standing, gone = source.standing, source.standing.state == polling.STOPPED
-    read = standing.read_at.astimezone(ZoneInfo(home.settings.site.time_zone)).date().isoformat()
+    read = standing.read_at.astimezone(ZoneInfo(home.settings.site.time_zone))
     return _tell(
         conn,
         home,
@@ -68,8 +68,9 @@ def source_ails(home: Home, conn: Connection, source: Source, now: datetime) -> 
         occasion=f"source {source.id} {standing.state} {standing.failing_since or now}",
         subject=f"{'No longer watched' if gone else 'Cannot be read'}: {source.name}",
         paragraphs=[
-            f"{source.name} ({standing.address}) {'is not asked any more' if gone else 'fails'}. {standing.last_error}",
-            f"It was last read on {read}. What came from it stays."
+            f"{source.name} ({standing.address}) {'is not asked any more' if gone else 'cannot be read'}. "
+            f"{standing.last_error}",
+            f"It was last read on {read:%B} {read.day}, {read.year}. What came from it stays."
             + ("" if gone else " It is tried again once a day."),
             f"To try it now: digest sources check {source.id}. To give it up: digest sources remove {source.id}.",
         ],
