@@ -24,7 +24,7 @@ from digest.shelf import Attachment, Author, Item
 STATES = ("draft", "scheduled", "published")
 EXCERPT = 280  # characters of an excerpt that is made from the body
 _MEDIA_NAME = re.compile(r"[a-z0-9]+\.[a-z0-9]+")
-_ASIDE = ("where", "remarks", "source", "foreign_id", "seen_at")
+_ASIDE = ("where", "remarks", "source", "foreign_id", "seen_at", "untold")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Draft:
     publish_at: datetime | None = None
     where: str = ""  # the place to name when something is wrong with it
     remarks: tuple[Problem, ...] = ()  # faults that do not keep it out
+    untold: tuple[str, ...] = ()  # fields of which its way in never tells: in an item that is here they stay
 
 
 def fingerprint(draft: Draft) -> bytes:

@@ -90,13 +90,15 @@ def put(
     zone: str,
     known: bool = False,
     waiting: bool = False,
+    adopt: bool = False,
     tell: str | None = None,
 ) -> Outcome:
     """Brings a draft in: as a new item, or as the next text of the item with its identity or its slug.
 
     `known` publishes without telling anybody; `waiting` publishes nothing: what is new waits for staff, and what is
-    here stands as it stood; `tell` makes a change news again, with the draft's update note or else `tell` as its
-    sentence. A withdrawn item stays withdrawn. Raises BadInput, or Refused when it would hide an item.
+    here stands as it stood; `adopt` leaves alone what is here, and only from the next draft on changes it; `tell` makes
+    a change news again, with the draft's update note or else `tell` as its sentence. A withdrawn item stays withdrawn.
+    Raises BadInput, or Refused when it would hide an item.
     """
     news.lock(conn)
     wanted = drafts.item(draft, zone=zone, now=now)
@@ -114,8 +116,11 @@ def put(
     before = shelf.by_ids(conn, [row.id])[row.id]
     if row.content_hash == identity["content_hash"]:
         return Outcome(before.slug, "unchanged", 0)
-    if waiting:
-        wanted = dataclasses.replace(wanted, state=before.state, publish_at=before.publish_at)
+    if adopt:
+        shelf.lay(conn, before, before, identity)
+        return Outcome(before.slug, "unchanged", 0)
+    stays = (*draft.untold, *(("state", "publish_at") if waiting else ()))
+    wanted = dataclasses.replace(wanted, **{name: getattr(before, name) for name in stays})
     note = None if tell is None else wanted.update_note or markup.line(tell)
     return _change(conn, before, _standing(before, wanted), now=now, known=known, note=note, identity=identity)
 

@@ -43,14 +43,15 @@ def bring_in(
     zone: str,
     known: bool = False,
     waiting: bool = False,
+    adopt: bool = False,
     dry_run: bool = False,
 ) -> Report:
     """Puts each draft on the shelf; a problem in their place counts as refused. A dry run takes everything back.
 
-    `known` and `waiting` are as for `items.put`.
+    `known`, `waiting` and `adopt` are as for `items.put`.
     """
     report = Report()
-    put = partial(items.put, conn, now=now, zone=zone, known=known, waiting=waiting)
+    put = partial(items.put, conn, now=now, zone=zone, known=known, waiting=waiting, adopt=adopt)
     with conn.begin_nested() as whole:
         for draft in drafts:
             what, news, problems = _bring_one(conn, draft, put)

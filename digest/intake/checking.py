@@ -191,7 +191,10 @@ def _standing(conn: Connection, home: Home, source: Source, seen: Look, now: dat
 def _bring_in(
     conn: Connection, home: Home, source: Source, found: Feed, *, address: str, now: datetime, known: bool | None = None
 ) -> Report:
-    """Brings the entries in; which are known already is for their dates to say, unless it is said here."""
+    """Brings the entries in; which are known already is for their dates to say, but at the first look for staff.
+
+    At the first look an item that is here, perhaps with more than a feed tells, stays as it is.
+    """
     digest = publications.by_id(conn, source.digest_id)
     drafts = entries.drafts(
         found,
@@ -202,7 +205,8 @@ def _bring_in(
         language=digest.languages[0],
         is_known=partial(items.is_known, conn),
     )
-    put = partial(intake.bring_in, conn, now=now, zone=home.settings.site.time_zone, waiting=source.drafts)
+    zone, first = home.settings.site.time_zone, known is not None
+    put = partial(intake.bring_in, conn, now=now, zone=zone, waiting=source.drafts, adopt=first)
 
     def is_known(entry: Draft | Problem) -> bool:
         return entries.is_old(entry, source.added_at) if known is None else known

@@ -37,6 +37,7 @@ MOST = 2000  # entries that are read; the rest are older
 SECONDS = 10  # for reading one feed, in processor time
 MEMORY = 1_000_000_000  # bytes of addresses that the reading may take
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
+UNTOLD = ("subtitle", "updated_on", "update_note", "featured", "attachments")  # of which no entry tells
 JSON_FEED = "https://jsonfeed.org/version/1"
 
 
@@ -117,6 +118,7 @@ def draft(
         source=source,
         foreign_id=foreign_id,
         where=where,
+        untold=UNTOLD,
     )
 
 

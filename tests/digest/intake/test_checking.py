@@ -58,7 +58,7 @@ def test_an_old_entry_that_comes_to_light_later_is_no_news(watch: Watch, host: F
 
 def test_after_months_of_silence_what_came_meanwhile_is_news(watch: Watch, host: FeedHost) -> None:
     watch.add(host.feed)
-    host.says(rss(post(9, "Late", NOW + 80 * DAY), post(8, "Meanwhile", NOW + 20 * DAY)))
+    host.says(rss(post(8, "Meanwhile", NOW + 20 * DAY), post(9, "Late", NOW + 80 * DAY)))
     watch.round(90 * DAY)
     assert watch.news() == ["8-a-post", "9-a-post"]
 
@@ -116,6 +116,35 @@ def test_what_categories_are_is_for_the_digest_to_say(watch: Watch, host: FeedHo
         assert (items.find(conn, "1-a-post").kind, items.find(conn, "1-a-post").language) == ("fact sheet", "es")
     with pytest.raises(NotFound, match="no digest 'none'"):
         watch.add(host.feed, digest="none")
+
+
+def test_what_is_here_already_stays_until_the_feed_changes_and_keeps_what_no_feed_tells(
+    watch: Watch, host: FeedHost
+) -> None:
+    """As after the export of a site: whole texts with PDFs, where the feed may have the first words alone."""
+    here = host.url.removeprefix("http://")
+    entry = post(1, "First", NOW - 30 * DAY, host=here)
+    pdf = items.Attachment("pdf", "ab12.pdf", "wso.pdf", "application/pdf", 1200, 2)
+    whole = items.Draft(
+        "whole", "fact sheet", "Whole", body="<p>All of it.</p>", published_on="2026-08-08", attachments=(pdf,),
+        featured=True, source=here, foreign_id=f"{here}?p=1",
+    )  # fmt: skip
+    with watch.home.db.transaction() as conn:
+        items.put(conn, whole, now=NOW, zone=ZONE, known=True)
+    host.says(rss(SECOND, entry))
+    added = watch.add(host.feed)
+    assert added.report is not None
+    assert (added.report.created, added.report.changed, added.report.unchanged) == (1, 0, 1)
+    (done,) = watch.round(HOUR)
+    assert done.report is not None
+    assert done.report.unchanged == 2
+    with watch.home.db.reading() as conn:
+        assert items.find(conn, "whole").body == "<p>All of it.</p>"
+    host.says(rss(SECOND, entry.replace("Text.", "Better text.")))
+    watch.round(HOUR)
+    with watch.home.db.reading() as conn:
+        item = items.find(conn, "whole")
+    assert (item.body, item.attachments, item.featured) == ("<p>Better text.</p>", (pdf,), True)
 
 
 # --- drafts ----------------------------------------------------------------------------------------------------
@@ -299,7 +328,7 @@ def test_a_host_that_is_slow_or_dead_keeps_out_no_other(
 def test_who_is_told_to_stop_waits_for_no_host(watch: Watch, host: FeedHost) -> None:
     watch.add(host.feed)
     over = threading.Event()
-    host.says(rss(), during=lambda: over.wait(30))
+    host.says(status="500 Oops", during=lambda: over.wait(30))
     watch.now += HOUR
     asked = checking.set_out(watch.home, now=watch.now)
     stopping = iter([False, True])
