@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 import scheduler
+from digest import items
 from digest.home import Home
 from digest.intake import checking
 from digest.intake.checking import Wish
@@ -38,6 +39,11 @@ def world(home: Home, host: FeedHost, monkeypatch: pytest.MonkeyPatch) -> World:
     world = World(dataclasses.replace(home, settings=settings))
     checking.add(world.home, Wish(host.feed), clock=lambda: world.now)
     return world
+
+
+def published(world: World) -> list[str]:
+    with world.home.db.reading() as conn:
+        return [item.slug for item in items.latest(conn)]
 
 
 def test_what_a_source_brings_goes_out_with_the_edition_of_the_same_pass(world: World, host: FeedHost) -> None:
@@ -75,9 +81,7 @@ def test_the_resident_clock_asks_sources_beside_its_work(world: World, host: Fee
     stop = threading.Event()
     thread = threading.Thread(target=scheduler.run_forever, args=(world.office,), kwargs={"stop": stop})
     thread.start()
-    for _ in _until(lambda: len(host.asked) == 2 and (world.home.feeds / "all.rss").exists()):
-        pass
-    for _ in _until(lambda: "2-a-post" in (world.home.feeds / "all.rss").read_text()):
+    for _ in _until(lambda: "2-a-post" in published(world)):
         pass
     stop.set()
     thread.join(timeout=30)

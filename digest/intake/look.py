@@ -87,10 +87,13 @@ class Looks:
     def come(self, stopping: Callable[[], bool], within: float = LATEST) -> Iterator[tuple[int, Look]]:
         """Those that come within so many seconds, as they come; in the end those too that will not come any more."""
         until = min(self._until, time.monotonic() + within)
-        while self._left and not stopping() and time.monotonic() < until:
+        while self._left and not stopping():
+            left = until - time.monotonic()
             try:
-                number, look = self._came.get(timeout=TURN)
+                number, look = self._came.get(timeout=max(0.0, min(left, TURN)))
             except queue.Empty:
+                if left <= 0:
+                    break
                 continue
             self._left.discard(number)
             yield number, look

@@ -42,7 +42,7 @@ def test_what_is_there_is_known_and_what_comes_is_news(watch: Watch, host: FeedH
     assert (added.report and added.report.created, watch.news()) == (1, [])
     host.says(status="304 Not Modified", ETag='"1"')
     (done,) = watch.round(HOUR)
-    assert done.report is None
+    assert (done.report, done.source.standing.last_error) == (None, "")
     assert b"User-Agent: Digest/" in host.asked[-1]
     assert b'If-None-Match: "1"' in host.asked[-1]
     assert b"If-Modified-Since: Mon, 07 Sep 2026 10:00:00 GMT" in host.asked[-1]

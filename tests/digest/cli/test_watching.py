@@ -121,6 +121,7 @@ def test_a_look_that_fails_says_why_and_when_it_is_tried_again(digest: Digest, h
     assert told.out.startswith("1 Task force: Its host answers 500. It is tried again on ")
     assert "2 Task force: 0 created, 0 changed, 1 unchanged" in told.out
     assert "  failing  " in digest("sources", "list").out
+    assert digest("sources", "list", "--json").document[0]["state"] == "failing"
     host.says(status="410 Gone")
     assert digest("sources", "check", "1").out == (
         "1 Task force: Its host says that it is gone for good (410). It is not asked any more.\n"
