@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +13,6 @@ from tests.sources_world import read_here
 from tests.standins.feed_host import FeedHost, feed_host, post, rss
 
 BEGAN = datetime.now(UTC)  # commands read the clock
-NETWORKS = ("DIGEST_INTAKE__INNER_NETWORKS", '["127.0.0.0/8"]')
 
 
 def old(number: int) -> str:
@@ -32,7 +27,7 @@ def new(number: int) -> str:
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[FeedHost]:
     """A site beside this one, with two old posts."""
     read_here(monkeypatch)
-    monkeypatch.setenv(*NETWORKS)
+    monkeypatch.setenv("DIGEST_INTAKE__INNER_NETWORKS", '["127.0.0.0/8"]')
     with feed_host() as one:
         one.says(rss(old(2), old(1)), ETag='"1"')
         yield one
@@ -153,29 +148,3 @@ def test_a_pass_of_the_clock_asks_and_sends_what_came(
     sent = digest("send", "weekly", "--wait", "--json").document
     assert sent["accepted"] > 0
     assert "3-a-post" in digest("editions", "show", sent["edition"]).out
-
-
-KILLED = """
-import os, signal, sys
-from digest import cli
-from digest.intake import sources
-keep = sources.keep
-def die(*arguments):
-    keep(*arguments)
-    os.kill(os.getpid(), signal.SIGKILL)
-sources.keep = die
-cli.main()
-"""
-
-
-def test_a_kill_before_the_commit_loses_nothing_and_doubles_nothing(
-    digest: Digest, example: Path, host: FeedHost
-) -> None:
-    digest("sources", "add", host.feed)
-    host.says(rss(new(3), old(2), old(1)), ETag='"2"')
-    command = [sys.executable, "-c", KILLED, "--home", str(example), "sources", "check"]
-    done = subprocess.run(command, env={**os.environ, NETWORKS[0]: NETWORKS[1]}, capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert digest("items", "show", "3-a-post").code == 1
-    assert digest("sources", "check", "--json").document[0]["report"]["news"] == 1
-    assert b'If-None-Match: "1"' in host.asked[-1]
