@@ -81,9 +81,11 @@ def test_the_resident_clock_asks_sources_beside_its_work(world: World, host: Fee
     stop = threading.Event()
     thread = threading.Thread(target=scheduler.run_forever, args=(world.office,), kwargs={"stop": stop})
     thread.start()
-    for _ in _until(lambda: "2-a-post" in published(world)):
-        pass
-    stop.set()
+    try:
+        for _ in _until(lambda: "2-a-post" in published(world), 30):
+            pass
+    finally:
+        stop.set()
     thread.join(timeout=30)
     assert not thread.is_alive()
 
