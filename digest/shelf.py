@@ -1,7 +1,8 @@
 """The shelf: an item as it is and as it was, read whole from its tables and laid back whole.
 
-Promises: every revision is kept with all that rendering it needs, so an edition can show what it froze. Decides
-nothing: what may happen to an item, and what of it is news, is the business of `items`.
+Promises: every revision is kept with all that rendering it needs, so an edition can show what it froze; the words
+that search looks through change in the same transaction. Decides nothing: what may happen to an item, and what of it
+is news, is the business of `items`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from digest import tables
+from digest import folding, markup, tables
 from digest.tables import EPOCH, micros
 
 CHUNK = 500  # ids in one IN list
+MOST_WORDS = 100_000  # characters of folded words in one field; PostgreSQL's vectors end at a megabyte
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,14 @@ class Attachment:
     size: int  # bytes
     pages: int | None = None
     alt: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What an update changed, as readers are told, and its day (or the moment, when no day is given)."""
+
+    text: str
+    day: str | datetime
 
 
 @dataclass(frozen=True)
@@ -135,7 +145,7 @@ def lay(conn: Connection, before: Item, after: Item, identity: Mapping[str, Any]
     values = _columns(after) | dict(identity or {})
     conn.execute(sa.update(tables.items).where(tables.items.c.id == after.id).values(values))
     if changed:
-        for table in (tables.item_authors, tables.item_topics, tables.attachments):
+        for table in (tables.item_authors, tables.item_topics, tables.attachments, tables.item_words):
             conn.execute(sa.delete(table).where(table.c.item_id == after.id))
         _lay_parts(conn, after)
         _keep_revision(conn, after)
@@ -162,6 +172,20 @@ def by_ids(conn: Connection, ids: Collection[int]) -> dict[int, Item]:
         read(conn, sa.select(tables.items).where(tables.items.c.id.in_(chunk))) for chunk in _chunks(sorted(set(ids)))
     )
     return {item.id: item for items in found for item in items}
+
+
+def notes(conn: Connection, item_id: int, *, since: int) -> list[Note]:
+    """What each revision from `since` on said had changed, the latest first."""
+    log = tables.item_revisions
+    said = [log.c.fields[name].as_string() for name in ("update_note", "updated_on")]
+    query = sa.select(log.c.at, *(one.label(name) for one, name in zip(said, ("note", "day"), strict=True)))
+    rows = conn.execute(query.where(log.c.item_id == item_id, log.c.revision >= since).order_by(log.c.revision))
+    found: list[Note] = []
+    for row in rows:
+        note = Note(row.note, row.day or row.at)
+        if row.note and (not found or found[-1].text != row.note):
+            found.append(note)
+    return found[::-1]
 
 
 def content(item: Item) -> dict[str, Any]:
@@ -214,6 +238,18 @@ def _lay_parts(conn: Connection, item: Item) -> None:
     ):
         if values:
             conn.execute(sa.insert(table), values)
+    conn.execute(sa.insert(tables.item_words).values({"item_id": item.id} | _words(item)))
+
+
+def _words(item: Item) -> dict[str, str]:
+    """What search finds an item by."""
+    names = [item.kind, item.slug, *(text for one in item.authors for text in (one.name, one.organization))]
+    texts = {
+        "title": (item.title, item.subtitle),
+        "names": (*names, *item.topics),
+        "body": (item.excerpt, markup.words(item.body)),
+    }
+    return {field: " ".join(folding.words(" ".join(said)))[:MOST_WORDS] for field, said in texts.items()}
 
 
 def _keep_revision(conn: Connection, item: Item) -> None:

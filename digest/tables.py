@@ -104,6 +104,10 @@ items = Table(
     Column("withdrawn_why", Text, nullable=False, server_default=""),
     sa.UniqueConstraint("source", "foreign_id", name="uq_items_source_foreign_id"),
     Index("ix_items_published", "state", "published_at"),
+    # The body makes rows long, so what lists and counts ask for is answered by an index alone.
+    Index("ix_items_kind", "state", "kind", "published_at"),
+    Index("ix_items_year", "state", "published_on"),
+    Index("ix_items_modified", "state", "modified_at", "slug"),
 )
 
 item_revisions = Table(
@@ -121,7 +125,7 @@ item_topics = Table(
     Column("item_id", ForeignKey("items.id"), primary_key=True),
     Column("topic", ForeignKey("topics.slug"), primary_key=True),
     Column("position", Integer, nullable=False),
-    Index("ix_item_topics_topic", "topic"),
+    Index("ix_item_topics_topic", "topic", "item_id"),
 )
 
 item_authors = Table(
@@ -147,6 +151,45 @@ attachments = Table(
     Column("pages", Integer),
     Column("alt", Text, nullable=False, server_default=""),
 )
+
+# The words of each item as `folding` has them, in any state. Each database keeps an index of its own beside it: SQLite
+# an FTS5 table that triggers keep in step, PostgreSQL a vector of the words. `search` reads both.
+item_words = Table(
+    "item_words",
+    metadata,
+    Column("item_id", ForeignKey("items.id"), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("names", Text, nullable=False),  # authors, kind, topics, slug
+    Column("body", Text, nullable=False),
+)
+_FTS5 = "INSERT INTO item_search (rowid, title, names, body) VALUES (new.item_id, new.title, new.names, new.body);"
+_OUT_OF_FTS5 = (
+    "INSERT INTO item_search (item_search, rowid, title, names, body) "
+    "VALUES ('delete', old.item_id, old.title, old.names, old.body);"
+)
+_WORDS_INDEX = {
+    "sqlite": (
+        "CREATE VIRTUAL TABLE item_search USING fts5(title, names, body, content='item_words', "
+        "content_rowid='item_id', tokenize=\"unicode61 remove_diacritics 0 categories 'L* N* M* Co'\", prefix='1 2 3')",
+        f"CREATE TRIGGER item_words_added AFTER INSERT ON item_words BEGIN {_FTS5} END",
+        f"CREATE TRIGGER item_words_removed AFTER DELETE ON item_words BEGIN {_OUT_OF_FTS5} END",
+        f"CREATE TRIGGER item_words_changed AFTER UPDATE ON item_words BEGIN {_OUT_OF_FTS5} {_FTS5} END",
+    ),
+    "postgresql": (
+        "ALTER TABLE item_words ADD COLUMN vector tsvector GENERATED ALWAYS AS "
+        "(setweight(to_tsvector('simple', title), 'A') || $$'.':1$$::tsvector || "  # no phrase goes over a dot
+        "setweight(to_tsvector('simple', names), 'B') || $$'.':1$$::tsvector || "
+        "setweight(to_tsvector('simple', body), 'C')) STORED",
+        "CREATE INDEX ix_item_words_vector ON item_words USING gin (vector)",
+    ),
+}
+
+
+@sa.event.listens_for(item_words, "after_create")
+def _index_words(table: Table, conn: sa.Connection, **kw: Any) -> None:
+    for statement in _WORDS_INDEX[conn.dialect.name]:
+        conn.exec_driver_sql(statement)
+
 
 # One row. It is locked until the writer commits, so sequences become visible in order, without holes.
 news_counter = Table(
