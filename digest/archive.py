@@ -6,8 +6,10 @@ they were written to some.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -31,13 +33,20 @@ class Story:
 
 
 @dataclass(frozen=True)
-class Published:
-    """An edition as anyone may read it."""
+class Past:
+    """An edition in the list of past ones."""
 
     number: int
     name: str
     cadence: str
     day: date
+    items: int
+
+
+@dataclass(frozen=True)
+class Published(Past):
+    """An edition as anyone may read it."""
+
     stories: tuple[Story, ...]
 
 
@@ -54,15 +63,13 @@ def stories(conn: Connection, number: int) -> tuple[Story, ...]:
     return tuple(Story(row.sequence, row.what, row.note, frozen[row.item_id, row.revision]) for row in rows)
 
 
-def archive(conn: Connection, *, limit: int | None = None) -> list[Published]:
+def archive(conn: Connection, *, limit: int | None = None) -> list[Past]:
     """What went out, newest first (the latest `limit`), without letters and what was for owed entries alone."""
-    rows = conn.scalars(
-        sa.select(t.c.id)
-        .where(t.c.state.in_((SENDING, SENT, CANCELLED)), t.c.kind == "digest", t.c.plan_done_at.is_not(None))
-        .order_by(t.c.id.desc())
-        .limit(limit)
-    ).all()
-    return [published(conn, number) for number in rows]
+    out = sa.select(t).where(t.c.state.in_((SENDING, SENT, CANCELLED)), t.c.kind == "digest")
+    held = sa.select(sa.func.count()).where(edition_entries.c.edition_id == t.c.id).scalar_subquery()
+    query = out.where(t.c.plan_done_at.is_not(None)).add_columns(held.label("items"))
+    rows = conn.execute(query.order_by(t.c.id.desc()).limit(limit))
+    return [_past(row.id, row.cadence, row.settings, row.items) for row in rows]
 
 
 def published(conn: Connection, number: int) -> Published:
@@ -70,10 +77,11 @@ def published(conn: Connection, number: int) -> Published:
     edition = editions.find(conn, number)
     if edition.plan_done_at is None or edition.kind != "digest" or not edition.settings:
         raise NotFound(f"Edition {number} has not gone out, or it is not for everyone to read.")
-    return Published(
-        number=number,
-        name=edition.settings["digest_name"],
-        cadence=edition.series,
-        day=date.fromisoformat(edition.settings["date"]),
-        stories=stories(conn, number),
-    )
+    told = stories(conn, number)
+    past = _past(number, edition.series, edition.settings, len(told))
+    return Published(**vars(past), stories=told)
+
+
+def _past(number: int, cadence: str, settings: Mapping[str, Any], items: int) -> Past:
+    """What the list says of an edition, from the settings frozen in it."""
+    return Past(number, settings["digest_name"], cadence, date.fromisoformat(settings["date"]), items)

@@ -25,11 +25,18 @@ from digest.news import Entry as Entry
 from digest.shelf import Attachment as Attachment
 from digest.shelf import Author as Author
 from digest.shelf import Item as Item
+from digest.shelf import Note as Note
 from digest.shelf import at_revisions as at_revisions
 from digest.shelf import by_ids as by_ids
 
 _ITEMS = tables.items
 _COMPLETE = (_ITEMS.c.state == "published", _ITEMS.c.published_at.is_not(None))
+# Of the published items the moment, then when they became news; those that never were news come after the others.
+ORDER: tuple[sa.ColumnElement[Any], ...] = (
+    _ITEMS.c.published_at,
+    sa.func.coalesce(tables.publication_log.c.sequence, 0),
+    _ITEMS.c.id,
+)
 _DATE = ("published_on", "published_at", "date_precision")
 _REVISABLE = frozenset(shelf.CONTENT) - {"date_precision"}
 
@@ -45,12 +52,16 @@ class Outcome:
 
 def find(conn: Connection, slug: str) -> Item:
     """The item with this slug, whatever its state. Raises NotFound with those that are near."""
-    found = shelf.read(conn, sa.select(_ITEMS).where(_ITEMS.c.slug == slug))
-    if not found:
+    if (found := lookup(conn, slug)) is None:
         near = get_close_matches(slug, conn.scalars(sa.select(_ITEMS.c.slug)).all())
         hint = f"Near are: {', '.join(near)}." if near else "`digest items list` shows what there is."
         raise NotFound(f"There is no item {slug!r}. {hint}")
-    return found[0]
+    return found
+
+
+def lookup(conn: Connection, slug: str) -> Item | None:
+    """The item with this slug, whatever its state, if there is one: at no cost when there is none."""
+    return next(iter(shelf.read(conn, sa.select(_ITEMS).where(_ITEMS.c.slug == slug))), None)
 
 
 def latest(
@@ -58,16 +69,27 @@ def latest(
 ) -> list[Item]:
     """The published and complete items, newest first; those of one moment in the reverse order of becoming news,
     those that never were news last, so that the order never changes by itself."""
-    log = tables.publication_log
-    first = (log.c.item_id == _ITEMS.c.id) & (log.c.what == "new")
-    query = sa.select(_ITEMS).outerjoin(log, first).where(*_COMPLETE)
+    conditions = list(_COMPLETE)
     if topic is not None:
         tagged = sa.select(tables.item_topics.c.item_id).where(tables.item_topics.c.topic == topic)
-        query = query.where(_ITEMS.c.id.in_(tagged))
+        conditions.append(_ITEMS.c.id.in_(tagged))
     if kind is not None:
-        query = query.where(_ITEMS.c.kind == kind)
-    order = (_ITEMS.c.published_at.desc(), sa.func.coalesce(log.c.sequence, 0).desc(), _ITEMS.c.id.desc())
-    return shelf.read(conn, query.order_by(*order).limit(limit))
+        conditions.append(_ITEMS.c.kind == kind)
+    return shelf.read(conn, newest_first(*conditions).limit(limit))
+
+
+def newest_first(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The items that meet the conditions, in the order of all lists: `ORDER` says it, and `latest` what it means."""
+    log = tables.publication_log
+    first = (log.c.item_id == _ITEMS.c.id) & (log.c.what == "new")
+    query = sa.select(_ITEMS).outerjoin(log, first).where(*conditions)
+    return query.order_by(*(column.desc() for column in ORDER))
+
+
+def notes(conn: Connection, item: Item) -> list[Note]:
+    """What updates of an item changed, since readers could first see it; the latest first."""
+    told = news.of_item(conn, item.id)
+    return shelf.notes(conn, item.id, since=told[0].revision if told else item.revision)
 
 
 def everything(conn: Connection, *, state: str | None = None) -> list[Item]:

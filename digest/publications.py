@@ -238,22 +238,21 @@ def touch_people(conn: Connection, digest_id: int) -> None:
     )
 
 
-def topics(conn: Connection) -> list[Topic]:
-    """Every topic with the number of its published and complete items, by name."""
-    items = tables.items
-    count = (
-        sa.select(sa.func.count())
-        .select_from(tables.item_topics.join(items, items.c.id == tables.item_topics.c.item_id))
-        .where(
-            tables.item_topics.c.topic == tables.topics.c.slug,
-            items.c.state == "published",
-            items.c.published_at.is_not(None),
-        )
-        .scalar_subquery()
-    )
-    rows = conn.execute(sa.select(tables.topics, count.label("published")))
-    found = [Topic(row.slug, row.name, row.description, row.published) for row in rows]
+def topics(conn: Connection, *narrowed: sa.ColumnElement[bool]) -> list[Topic]:
+    """Every topic with the number of its published and complete items (`narrowed` by conditions on them), by name."""
+    items, tagged = tables.items, tables.item_topics
+    shown = (items.c.state == "published", items.c.published_at.is_not(None), *narrowed)
+    number = sa.func.count().label("number")
+    count = sa.select(tagged.c.topic, number).join(items, items.c.id == tagged.c.item_id).where(*shown)
+    counts = {row.topic: row.number for row in conn.execute(count.group_by(tagged.c.topic))}
+    rows = conn.execute(sa.select(tables.topics))
+    found = [Topic(row.slug, row.name, row.description, counts.get(row.slug, 0)) for row in rows]
     return sorted(found, key=lambda topic: (topic.name.casefold(), topic.slug))
+
+
+def topic_names(conn: Connection) -> dict[str, str]:
+    """What readers call each topic."""
+    return {row.slug: row.name for row in conn.execute(sa.select(tables.topics.c.slug, tables.topics.c.name))}
 
 
 def topic(conn: Connection, slug_: str) -> Topic:

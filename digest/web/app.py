@@ -6,10 +6,11 @@ too; what the log holds is the kind of page, never the address, since links are 
 
 from __future__ import annotations
 
+import re
 import secrets
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -21,7 +22,7 @@ from litestar.types import ASGIApp
 from digest import errors
 from digest.home import Home
 from digest.languages import Language
-from digest.web import files, look, public
+from digest.web import crawlers, files, look, public, searching
 from digest.web.guard import Guard
 from digest.web.look import Site, WebRequest
 from subscribers import pages
@@ -40,7 +41,13 @@ KEPT = ("allow", "retry-after")  # headers of an error that its page keeps
 def create(home: Home, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> ASGIApp:
     """The application that serves `home`."""
     app = Litestar(
-        route_handlers=[*public.HANDLERS, *files.HANDLERS, *pages.HANDLERS],
+        route_handlers=[
+            *public.HANDLERS,
+            *searching.HANDLERS,
+            *crawlers.HANDLERS,
+            *files.HANDLERS,
+            *pages.HANDLERS,
+        ],
         state=State({"site": Site(home, clock)}),
         exception_handlers={Exception: error_page},
         openapi_config=None,
@@ -59,9 +66,10 @@ def error_page(request: WebRequest, error: Exception) -> Response[str]:
         kind_of_page = request.url.path.split("/")[1]
         trace = "".join(traceback.format_tb(error.__traceback__))  # no message, no values: they may hold a link
         log.error("page failed", page=f"/{kind_of_page}", reference=reference, why=type(error).__name__, trace=trace)
-    language = look.language_of(request)
-    title, why = said(look.of(request).book(language).words, status)
-    return look.of(request).page(
+    site, language = look.of(request), look.language_of(request)
+    say = site.book(language).words
+    title, why = said(say, status, until(site, say, headers))
+    return site.page(
         "errors/error.html",
         status=status,
         headers=headers,
@@ -82,8 +90,18 @@ def _status(error: Exception) -> tuple[int, dict[str, Any]]:
     return status, {"retry-after": "60"} if status == 503 else {}
 
 
-def said(say: Language, status: int) -> tuple[str, str]:
-    """What a page says of an error: what is so, and what it means."""
+def until(site: Site, say: Language, headers: dict[str, Any]) -> str:
+    """The sentence that says when to try again, for an answer that names the seconds (RFC 9110, section 10.2.3)."""
+    seconds = str(headers.get("retry-after", ""))
+    if not re.fullmatch("[0-9]{1,6}", seconds):
+        return ""
+    moment = (site.clock() + timedelta(seconds=int(seconds) + 59)).astimezone(site.zone)  # the minute after it is over
+    place = site.zone.key.rpartition("/")[2].replace("_", " ")
+    return say.gettext("Try again after {time} ({place}).", time=say.hour(moment), place=place)
+
+
+def said(say: Language, status: int, then: str = "") -> tuple[str, str]:
+    """What a page says of an error: what is so, and what it means; `then` says until when it is so."""
     known = {
         400: (
             say.gettext("This request is not complete"),
@@ -97,14 +115,17 @@ def said(say: Language, status: int) -> tuple[str, str]:
         409: (say.gettext("That cannot be done now"), say.gettext("Nothing was changed.")),
         410: (say.gettext("This is gone"), say.gettext("It was here once, and was taken down for good.")),
         413: (say.gettext("That was too much to send"), say.gettext("Nothing was stored. Send less at once.")),
-        429: (say.gettext("Many requests came from here"), say.gettext("Wait a few minutes, then try again.")),
+        429: (
+            say.gettext("Many requests came from here"),
+            then or say.gettext("Wait a few minutes, then try again."),
+        ),
         500: (
             say.gettext("Something is wrong on our side"),
             say.gettext("Nothing that you did caused it, and nothing was lost."),
         ),
         503: (
             say.gettext("This takes longer than it should"),
-            say.gettext("Nothing was changed. Try again in a minute."),
+            say.gettext("Nothing was changed.") + f" {then or say.gettext('Wait a few minutes, then try again.')}",
         ),
     }
     return known.get(status) or known[500 if status >= 500 else 400]

@@ -15,10 +15,11 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import jinja2
-from babel.dates import format_skeleton
+from babel.dates import format_date, format_skeleton
 from litestar import MediaType, Request, Response
 from markupsafe import Markup, escape
 
@@ -102,10 +103,14 @@ class Book:
             label=self.label,
             plural=self.plural,
             short_title=short_title,
+            month=self.month,
+            month_day=self.month_day,
+            digits=self.words.digits,
         )
         env.globals.update(site=self.site.home.settings.site, style=static("site.css"), static=static)
         env.globals.update(calls=self.calls, body=lambda item: Markup(item.body))  # noqa: S704 - markup cleaned it
         env.globals.update(words=self.words, _=self.say, ngettext=self.count, strong=strong, link=link)
+        env.globals.update(address=address)
         return env
 
     @property
@@ -152,6 +157,14 @@ class Book:
     def long_day(self, value: date | str | None) -> str:
         """A day in a sentence: "August 17, 2023"."""
         return self._written(value, self.words.long, "MMMMd")
+
+    def month_day(self, value: str) -> str:
+        """A day under the head of its year: "August 17"."""
+        return self._written(f"-{value[4:]}", self.words.long, "MMMMd")
+
+    def month(self, value: str) -> str:
+        """The name of a month such as 2026-08: "August"."""
+        return str(format_date(date.fromisoformat(f"{value}-01"), "LLLL", locale=self.words.locale)).capitalize()
 
     def _written(self, value: date | str | None, write: Callable[[date], str], yearless: str) -> str:
         """The day as `write` has it; one whose year nobody knows keeps its month and day, other text stays as it is."""
@@ -222,6 +235,12 @@ def short_title(item: Item) -> str:
     said = head.strip().casefold()
     named = {item.kind.casefold(), plural(item.kind).casefold()}
     return rest.strip() if colon and rest.strip() and said in named else item.title
+
+
+def address(path: str, **asked: object) -> str:
+    """The address of a page of ours with what is asked of it; what is empty is left out."""
+    query = urlencode([(key, value) for key, value in asked.items() if value])
+    return f"{path}?{query}" if query else path
 
 
 def strong(text: str) -> Markup:

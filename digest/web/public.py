@@ -1,7 +1,8 @@
-"""Pages for everyone: what is new, one item, topics, past editions, and the list of feeds.
+"""Pages for everyone: what is new, one item, topics, the archive by year, past editions, and the list of feeds.
 
-Promises: no cookie, no script, nothing that changes state; an item keeps its address when it is withdrawn. Refuses:
-drafts and items that wait for their hour (404, as if they did not exist).
+Promises: no cookie, no script, nothing that changes state; an item keeps its address when it is withdrawn; a list
+goes on from the item it ended with. Refuses: drafts and items that wait for their hour (404, as if they did not
+exist).
 """
 
 from __future__ import annotations
@@ -12,40 +13,50 @@ from typing import Any
 
 from litestar import MediaType, Response, get
 from litestar.params import FromPath, FromQuery
-from sqlalchemy import Connection
 
-from digest import archive, items, publications
+from digest import archive, items, listings, publications
 from digest.errors import NotFound
-from digest.items import Item
-from digest.web import look
+from digest.listings import Filter
+from digest.publications import Topic
+from digest.web import cards, look
 from digest.web.look import WebRequest
 
 PER_PAGE = 10
+PER_TOPIC = 20
+PER_YEAR = 100
+TOPICS_OFFERED = 8  # in the filter of the home page; the topics page has them all
 
 
 @get("/", sync_to_thread=True)
-def home(request: WebRequest, kind: FromQuery[str] = "", page: FromQuery[int] = 1) -> Response[str]:
-    """What is new: the latest items, all or of one kind."""
+def home(
+    request: WebRequest, kind: FromQuery[str] = "", topic: FromQuery[str] = "", before: FromQuery[str] = ""
+) -> Response[str]:
+    """What is new: the latest items, all or of one kind or topic, or those that come after the item `before`."""
     site = look.of(request)
-    last = max(1, min(page, 1000)) * PER_PAGE
+    wanted = Filter(kind=kind[:100], topic=topic[:120])
     with site.home.db.reading() as conn:
-        kinds = items.kinds(conn)
-        names = topic_names(conn)
-        shown = items.latest(conn, kind=kind or None, limit=last)
+        kinds = listings.kinds(conn, wanted)
+        topics = listings.topics(conn, wanted)
+        page = listings.page(conn, wanted, limit=PER_PAGE, before=before)
         editions = archive.archive(conn, limit=1)
-    counted = dict(kinds)
-    total = counted.get(kind, 0) if kind else sum(counted.values())
     return _page(
         request,
         "public/home.html",
+        wanted=wanted,
         kinds=kinds,
-        kind=kind,
-        topic_names=names,
-        shown=shown[last - PER_PAGE :],
+        topics=offered(topics, wanted.topic),
+        topic_names={topic.slug: topic.name for topic in topics},
         page=page,
-        earlier=max(0, total - last),
+        before=before,
         edition=editions[0] if editions else None,
+        card=None if before else cards.of_home(site, wanted),
     )
+
+
+def offered(topics: Sequence[Topic], chosen: str) -> list[Topic]:
+    """The topics that the filter names: the chosen one, and those with the most items, by name."""
+    most = sorted((topic for topic in topics if topic.items), key=lambda topic: -topic.items)[:TOPICS_OFFERED]
+    return [topic for topic in topics if topic in most or topic.slug == chosen]
 
 
 @get("/items/{slug:str}", sync_to_thread=True)
@@ -53,33 +64,29 @@ def item(request: WebRequest, slug: FromPath[str]) -> Response[str]:
     """One item; 410 when it was withdrawn, with the reason."""
     site = look.of(request)
     with site.home.db.reading() as conn:
-        found = items.find(conn, slug)
-        names = topic_names(conn)
-        beside = items.latest(conn, topic=found.topics[0]) if found.topics else []
+        found = items.lookup(conn, slug)
+        if found is None or found.state not in ("published", "withdrawn"):
+            raise NotFound("There is nothing at this address.")
+        names = publications.topic_names(conn)
+        newer, older = listings.beside(conn, found, found.topics[0]) if found.topics else (None, None)
+        notes = items.notes(conn, found)
     if found.state == "withdrawn":
-        return _page(request, "public/withdrawn.html", status=410, item=found)
-    if found.state != "published":
-        raise NotFound("There is nothing at this address.")
-    newer, older = neighbors(beside, found)
-    return _page(request, "public/item.html", item=found, topic_names=names, newer=newer, older=older)
+        return _page(request, "public/withdrawn.html", status=410, item=found, newer=newer)
+    return _page(
+        request,
+        "public/item.html",
+        item=found,
+        topic_names=names,
+        newer=newer,
+        older=older,
+        notes=[note for note in notes if note.text != found.update_note],
+        card=cards.of_item(site, found, names),
+    )
 
 
 def _page(request: WebRequest, template: str, **context: Any) -> Response[str]:
     """A page for everyone, in the language that the browser asks for."""
     return look.of(request).page(template, language=look.language_of(request), **context)
-
-
-def topic_names(conn: Connection) -> dict[str, str]:
-    """What readers call each topic."""
-    return {topic.slug: topic.name for topic in publications.topics(conn)}
-
-
-def neighbors(shown: Sequence[Item], item: Item) -> tuple[Item | None, Item | None]:
-    """The items just before and just after `item` in a list that is newest first."""
-    place = next((n for n, other in enumerate(shown) if other.id == item.id), None)
-    if place is None:
-        return None, None
-    return (shown[place - 1] if place else None), (shown[place + 1] if place + 1 < len(shown) else None)
 
 
 @get("/topics", sync_to_thread=True)
@@ -89,21 +96,53 @@ def topics(request: WebRequest) -> Response[str]:
 
 
 @get("/topics/{slug:str}", sync_to_thread=True)
-def topic(request: WebRequest, slug: FromPath[str]) -> Response[str]:
+def topic(request: WebRequest, slug: FromPath[str], before: FromQuery[str] = "") -> Response[str]:
     """What there is on one subject; an unknown one shows all topics, as 404."""
     site = look.of(request)
     with site.home.db.reading() as conn:
         found = next((topic for topic in publications.topics(conn) if topic.slug == slug), None)
-        shown = items.latest(conn, topic=slug) if found else []
+        page = listings.page(conn, Filter(topic=slug), limit=PER_TOPIC, before=before) if found else None
     if not found:
-        return _topics(request, unknown=slug, status=404)
-    return _page(request, "public/topic.html", topic=found, shown=shown)
+        return _topics(request, unknown=slug[:100], status=404)
+    card = None if before else cards.of_topic(site, found)
+    return _page(request, "public/topic.html", topic=found, page=page, before=before, card=card)
 
 
 def _topics(request: WebRequest, *, unknown: str = "", status: int = 200) -> Response[str]:
     site = look.of(request)
     with site.home.db.reading() as conn:
-        return _page(request, "public/topics.html", status=status, unknown=unknown, topics=publications.topics(conn))
+        shown = publications.topics(conn)
+    card = None if unknown else cards.of_page(site, "/topics/")
+    return _page(request, "public/topics.html", status=status, unknown=unknown, topics=shown, card=card)
+
+
+@get("/archive", sync_to_thread=True)
+def years(request: WebRequest) -> Response[str]:
+    """The years from which there are items."""
+    return _years(request)
+
+
+@get("/archive/{year:int}", sync_to_thread=True)
+def year(request: WebRequest, year: FromPath[int], before: FromQuery[str] = "") -> Response[str]:
+    """The items of one year by month; a year without any shows those there are, as 404."""
+    site = look.of(request)
+    if not 1000 <= year <= 9999:
+        return _years(request, unknown=str(year)[:20], status=404)
+    with site.home.db.reading() as conn:
+        page = listings.page(conn, Filter(year=year), limit=PER_YEAR, before=before)
+    if not page.items:
+        return _years(request, unknown=str(year), status=404)
+    months = [(month, list(shown)) for month, shown in groupby(page.items, lambda item: (item.published_on or "")[:7])]
+    card = None if before else cards.of_year(site, year)
+    return _page(request, "public/year.html", year=year, months=months, page=page, before=before, card=card)
+
+
+def _years(request: WebRequest, *, unknown: str = "", status: int = 200) -> Response[str]:
+    site = look.of(request)
+    with site.home.db.reading() as conn:
+        found = listings.years(conn)
+    card = None if unknown else cards.of_page(site, "/archive/")
+    return _page(request, "public/years.html", status=status, unknown=unknown, years=found, card=card)
 
 
 @get("/feeds", sync_to_thread=True)
@@ -112,7 +151,8 @@ def feeds(request: WebRequest) -> Response[str]:
     site = look.of(request)
     with site.home.db.reading() as conn:
         total = sum(count for _, count in items.kinds(conn))
-        return _page(request, "public/feeds.html", topics=publications.topics(conn), total=total)
+        shown = publications.topics(conn)
+    return _page(request, "public/feeds.html", topics=shown, total=total, card=cards.of_page(site, "/feeds/"))
 
 
 @get("/editions", sync_to_thread=True)
@@ -122,7 +162,7 @@ def editions(request: WebRequest) -> Response[str]:
     with site.home.db.reading() as conn:
         past = archive.archive(conn)
     years = [(year, list(group)) for year, group in groupby(past, key=lambda edition: edition.day.year)]
-    return _page(request, "public/editions.html", years=years)
+    return _page(request, "public/editions.html", years=years, card=cards.of_page(site, "/editions/"))
 
 
 @get("/editions/{number:int}", sync_to_thread=True)
@@ -131,15 +171,17 @@ def edition(request: WebRequest, number: FromPath[int]) -> Response[str]:
     site = look.of(request)
     with site.home.db.reading() as conn:
         found = archive.published(conn, number)
-    return _page(request, "public/edition.html", edition=found)
+    return _page(request, "public/edition.html", edition=found, card=cards.of_edition(site, found))
 
 
 @get("/privacy", sync_to_thread=True)
 def privacy(request: WebRequest) -> Response[str]:
     """What is kept of whom, for how long, and what people can do about it."""
-    settings = look.of(request).home.settings
+    site = look.of(request)
+    settings = site.home.settings
     carrier = {"sendgrid": "SendGrid"}.get(settings.transport.kind, "")
-    return _page(request, "public/privacy.html", carrier=carrier, days=settings.sign_up.keep_network_days)
+    days = settings.sign_up.keep_network_days
+    return _page(request, "public/privacy.html", carrier=carrier, days=days, card=cards.of_page(site, "/privacy"))
 
 
 @get("/healthz")
@@ -161,4 +203,6 @@ def readyz(request: WebRequest) -> Response[str]:
     return Response(said, status_code=status, media_type=MediaType.TEXT, headers=headers)
 
 
-HANDLERS: list[Any] = [home, item, topics, topic, feeds, editions, edition, privacy, healthz, readyz]
+HANDLERS: list[Any] = [
+    home, item, topics, topic, years, year, feeds, editions, edition, privacy, healthz, readyz
+]  # fmt: skip

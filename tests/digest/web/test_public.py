@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from digest import items
+from tests.conftest import NOW
+from tests.digest.web import serving
 from tests.digest.web.conftest import Served
 
 
@@ -20,7 +23,14 @@ def test_the_home_page_shows_the_latest_items_and_the_way_to_the_others(served: 
     assert len(heads(first)) == 10
     assert heads(first)[:3] == ["hostile", "long", "told"]
     assert "Earlier items (3)" in first
-    assert len(heads(served.client.get("/?page=2").text)) == 3
+    following = first.partition('class="onward"')[2]
+    (onward,) = [link for link in links(following) if link.startswith("/?before=")]
+    second = served.client.get(onward).text
+    assert len(heads(second)) == 3
+    assert not {*heads(first)} & {*heads(second)}
+    assert "The latest items" in second
+    assert 'name="robots" content="noindex, follow"' in second
+    assert "These were all the items." in served.client.get("/?before=never-was").text
     assert "no-year" not in first
     assert "unfinished" not in first
     assert "taken-back" not in first
@@ -28,7 +38,7 @@ def test_the_home_page_shows_the_latest_items_and_the_way_to_the_others(served: 
 
 def test_the_filter_shows_one_kind_with_counts_that_add_up(served: Served) -> None:
     page = served.client.get("/").text
-    counts = [int(count) for count in re.findall(r'class="count">(\d+)<', page)]
+    counts = [int(count) for count in re.findall(r'class="count">(\d+)<', page.partition("By topic")[0])]
     assert sum(counts) == 13
     profiles = served.client.get("/?kind=profiles").text
     assert heads(profiles) == ["profiles-immigrants-in-law-enforcement"]
@@ -36,6 +46,46 @@ def test_the_filter_shows_one_kind_with_counts_that_add_up(served: Served) -> No
     unknown = served.client.get("/?kind=poems").text
     assert "There is no item of the kind “poems”" in unknown
     assert "Show everything" in unknown
+
+
+def test_kind_and_topic_filter_together(served: Served) -> None:
+    page = served.client.get("/?topic=hiring&kind=fact%20sheet").text
+    assert heads(page) == ["hostile", "long", "told"]
+    assert 'aria-current="page">Fact sheets <span class="count">3<' in page
+    assert 'aria-current="page">Hiring officers <span class="count">3<' in page
+    assert "/?kind=backgrounder&amp;topic=hiring" in links(page)
+    assert "/?kind=fact+sheet&amp;topic=detainers" in links(page)
+    assert "no item on the topic “Nothing here yet”" in served.client.get("/?topic=empty").text
+    both = served.client.get("/?topic=detainers&kind=poem").text
+    assert "no item of the kind “poem” on the topic “Detainers”" in both
+    assert "Show everything" in both
+
+
+def test_the_archive_has_every_year_and_its_months(served: Served) -> None:
+    years = served.client.get("/archive/").text
+    assert re.findall(r'href="/archive/(\d+)"', years)[:3] == ["2026", "2023", "2021"]
+    page = served.client.get("/archive/2026").text
+    assert re.findall("<h2>(.*)</h2>", page) == ["August"]
+    assert re.findall(r'<h3><a href="/items/([^"]+)"', page) == ["hostile", "long", "told"]
+    assert ">August\N{NO-BREAK SPACE}17</time>" in page
+    for nothing in ("1999", "0", "99999999"):
+        unknown = served.client.get(f"/archive/{nothing}")
+        assert unknown.status_code == 404
+        assert "/archive/2023" in links(unknown.text)
+
+
+def test_a_long_topic_and_a_long_year_go_on_by_pages(served: Served) -> None:
+    with served.home.db.transaction() as conn:
+        for n in range(120):
+            draft = serving.draft(f"more-{n}", published_on="2025-05-05", topics=("empty",))
+            items.put(conn, draft, now=NOW, zone=serving.ZONE, known=True)
+    for path, most in (("/topics/empty", 20), ("/archive/2025", 100)):
+        first = served.client.get(path).text
+        (onward,) = [link for link in links(first) if "before=" in link]
+        second = served.client.get(onward).text
+        shown = [len(re.findall(r'<h[23]><a href="/items/', page)) for page in (first, second)]
+        assert shown == [most, 20]
+        assert f"Earlier items ({120 - most})" in first
 
 
 def test_titles_lose_the_kind_in_lists_and_keep_it_on_their_own_page(served: Served) -> None:
@@ -51,7 +101,8 @@ def test_titles_lose_the_kind_in_lists_and_keep_it_on_their_own_page(served: Ser
 def test_foreign_text_is_text(served: Served) -> None:
     for path in ("/", "/items/hostile", "/topics/hiring", f"/editions/{served.edition}"):
         page = served.client.get(path).text
-        assert "<script" not in page
+        assert set(re.findall("<script.*?>", page)) <= {'<script type="application/ld+json">'}
+        assert page.count("</script>") == page.count("<script")
         assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; “more”" in page
 
 
@@ -59,6 +110,12 @@ def test_an_updated_item_says_what_changed(served: Served) -> None:
     page = served.client.get("/items/told").text
     assert "Updated on September\N{NO-BREAK SPACE}1, 2026." in page
     assert "Now with the figures of July." in page
+    assert "Earlier changes" not in page
+    with served.home.db.transaction() as conn:
+        items.revise(conn, "told", now=NOW, tell="Now with August too.", updated_on="2026-09-07")
+    again = served.client.get("/items/told").text
+    assert "Now with August too." in again.partition("Earlier changes")[0]
+    assert "Now with the figures of July." in again.partition("Earlier changes")[2]
 
 
 def test_a_withdrawn_item_keeps_its_address_and_says_why(served: Served) -> None:
@@ -67,6 +124,8 @@ def test_a_withdrawn_item_keeps_its_address_and_says_why(served: Served) -> None
     assert "Withdrawn on September\N{NO-BREAK SPACE}7, 2026." in answer.text
     assert "The numbers were wrong." in answer.text
     assert "All of taken-back" not in answer.text
+    assert "Newer on the same topic" in answer.text
+    assert "/items/long" in links(answer.text)
 
 
 def test_an_item_without_a_year_can_be_read_and_is_marked(served: Served) -> None:
@@ -131,7 +190,8 @@ def test_every_link_of_every_page_leads_somewhere(served: Served) -> None:
             seen |= new
             waiting.extend(new)
     assert f"/editions/{served.edition}" in seen
-    assert "/?page=2" in seen
+    assert "/archive/2023" in seen
+    assert any(path.startswith("/?before=") for path in seen)
 
 
 def test_an_empty_site_says_what_will_be_there(empty: Served) -> None:
@@ -139,6 +199,8 @@ def test_an_empty_site_says_what_will_be_there(empty: Served) -> None:
     assert "No edition has gone out yet." in empty.client.get("/editions/").text
     assert "There are no topics yet." in empty.client.get("/topics/").text
     assert "Everything" in empty.client.get("/feeds/").text
+    assert "Nothing has been published yet." in empty.client.get("/archive/").text
+    assert "Nothing found" in empty.client.get("/search?q=anything").text
 
 
 def test_without_a_public_address_only_the_post_remains(empty: Served) -> None:
