@@ -10,9 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from digest import config, keys
 from digest.home import Home, open_home
-from tests.conftest import SETTINGS
 from tests.digest.web import serving
 
 
@@ -33,24 +31,17 @@ def empty(home: Home) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> tuple[Path, int]:
-    """A home filled by `serving.fill`, made once and copied for each test, and the number of its edition."""
+def library(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Path:
+    """A home filled by `serving.fill`, made once and copied for each test."""
     path = tmp_path_factory.mktemp("library") / "home"
-    path.mkdir()
-    (path / config.FILE).write_text(SETTINGS, encoding="utf-8")
-    keys.make(path)
-    shutil.copy(sqlite_template, path / "digest.db")
-    home = open_home(path)
-    edition = serving.fill(home)
-    home.close()
-    return path, edition
+    serving.filled(path, sqlite_template).close()
+    return path
 
 
 @pytest.fixture
-def served(library: tuple[Path, int], tmp_path: Path) -> Iterator[Served]:
+def served(library: Path, tmp_path: Path) -> Iterator[Served]:
     """The site over the library of `serving.fill`."""
-    path, edition = library
-    home = open_home(shutil.copytree(path, tmp_path / "copy"))
+    home = open_home(shutil.copytree(library, tmp_path / "copy"))
     with serving.serve(home) as address, serving.client(address) as client:
-        yield Served(home, client, edition)
+        yield Served(home, client, edition=1)
     home.close()

@@ -14,13 +14,13 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from digest import editions, intake, items, publications
-from digest.home import Home
+from digest import config, editions, intake, items, keys, publications
+from digest.home import Home, open_home
 from digest.intake import markdown
 from digest.items import Author, Draft
 from digest.web import app
 from subscribers import links, members, sent_links
-from tests.conftest import NOW
+from tests.conftest import NOW, SETTINGS
 from tests.subscribers import world
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "items"
@@ -65,6 +65,17 @@ def draft(slug: str, **fields: object) -> Draft:
     """A published fact sheet."""
     given = {"kind": "fact sheet", "title": f"Fact Sheet: {slug}", "body": f"<p>All of {slug}.</p>"}
     return Draft(**({"slug": slug, "published_on": "2026-08-17", "topics": ("hiring",)} | given | fields))  # type: ignore[arg-type]
+
+
+def filled(path: Path, sqlite_template: Path) -> Home:
+    """A home of its own at `path`, filled by `fill`; its edition is number 1."""
+    path.mkdir()
+    (path / config.FILE).write_text(SETTINGS, encoding="utf-8")
+    keys.make(path)
+    shutil.copy(sqlite_template, path / "digest.db")
+    home = open_home(path)
+    fill(home)
+    return home
 
 
 def fill(home: Home) -> int:
