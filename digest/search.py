@@ -63,7 +63,7 @@ def find(
     matches = _sqlite(phrases) if conn.dialect.name == "sqlite" else _postgres(phrases)
     chosen = sa.select(_ITEMS.c.id, matches.c.rank).join(matches, matches.c.id == _ITEMS.c.id)
     chosen = chosen.where(*_wanted(kind, topic, state if drafts else "published"))
-    total = conn.scalar(sa.select(sa.func.count()).select_from(chosen.subquery())) or 0
+    total = conn.scalar(chosen.with_only_columns(sa.func.count())) or 0  # without the rank, which costs most
     best = (matches.c.rank, sa.func.coalesce(_ITEMS.c.published_at, sa.literal(EPOCH, tables.Instant)).desc())
     ids = conn.scalars(chosen.order_by(*best, _ITEMS.c.id.desc()).limit(limit).offset(offset)).all()
     items = shelf.by_ids(conn, ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digest import items, search, shelf, snippets
+from digest import items, search, snippets
 from digest.db import Database
 from digest.errors import BadInput
 from digest.items import Author, Draft
@@ -47,7 +48,7 @@ LIBRARY = (
         kind="fact sheet",
         title="Warrant Service Officer (WSO) Program",
         excerpt="How the program works since 2019.",
-        body="<p>A trained <b>off</b>icer may serve a warrant under a 287(g) agreement.</p><p>Café &amp; naïveté.</p>",
+        body="<p>A trained <b>dep</b>uty may serve a warrant under a 287(g) agreement.</p><p>Café &amp; naïveté.</p>",
         topics=("local-programs",),
         authors=(Author("Zoë Ruíz", "Director", "The Forum"),),
         published_on="2026-06-04",
@@ -84,7 +85,7 @@ def found(either_db: Database) -> Callable[..., list[str]]:
 
 def test_a_question_finds_what_says_all_its_words(found: Callable[..., list[str]]) -> None:
     assert found("officer") == ["wso", "crime"]  # in the title, before in the text; drafts and withdrawn ones never
-    assert found("OFFIC warrant") == ["wso"]  # the beginning of a word that two tags part
+    assert found("DEPUT warrant") == ["wso"]  # the beginning of a word that two tags part
     assert found("officer warrant crime") == []
     assert found("cafe naivete") == found("CAFÉ naïveté") == ["wso"]
     assert found("zoe ruiz forum") == found("local program") == ["wso"]
@@ -135,7 +136,7 @@ def test_what_was_found_is_told_apart_and_is_text(either_db: Database) -> None:
         draft = Draft(slug="x", kind="essay", title="<i>Mark</i>", excerpt="-", body=hostile)
         items.put(conn, draft, now=NOW, zone=ZONE)
         items.publish(conn, "x", now=NOW)
-        found = search.find(conn, "script sheriff mark")
+        found = search.find(conn, "scrip sheriff mark")
     (hit,) = found.hits
     title = snippets.marked(hit.item.title, found.phrases)
     assert [(piece.text, piece.found) for piece in title] == [("<i>", False), ("Mark", True), ("</i>", False)]
@@ -161,10 +162,10 @@ def test_no_text_at_all_is_an_error(found: Callable[..., list[str]], question: s
 
 
 def test_the_longest_texts_fit(either_db: Database) -> None:
-    words = " ".join(chr(0x10380 + n % 29) + chr(0x10400 + n // 29) for n in range(60_000))  # four bytes a letter
+    letters = [chr(0x10428 + n) for n in range(40)]  # four bytes each
+    words = " ".join("a" + "".join(three) for three in itertools.product(letters, repeat=3)) + " a" * 90_000
     draft = Draft(slug="long", kind="essay", title="Long", body=f"<p>{words}</p>", published_on="2026-01-01")
     with either_db.transaction() as conn:
         items.put(conn, draft, now=NOW, zone=ZONE)
         assert search.find(conn, "long").total == 1
-        assert search.find(conn, words[:2]).total == 1
-        assert shelf.MOST_WORDS == 100_000
+        assert search.find(conn, words[:4]).total == 1

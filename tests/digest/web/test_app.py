@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 import structlog
@@ -59,11 +60,11 @@ def test_an_error_is_a_page_with_one_way_on(empty: Served, path: str, status: in
 
 
 def test_an_answer_that_names_the_seconds_says_until_when(home: Home) -> None:
-    site = State({"site": Site(home, lambda: NOW)})
+    site = State({"site": Site(home, lambda: NOW + timedelta(seconds=30))})
     request = RequestFactory(app=Litestar([], state=site)).get("/")
     for error, expected in (
-        (HTTPException(status_code=429, headers={"retry-after": "300"}), "Try again after 7:05 a.m. (New York)."),
-        (Busy("held"), "Nothing was changed. Try again after 7:01 a.m. (New York)."),
+        (HTTPException(status_code=429, headers={"retry-after": "300"}), "Try again after 7:06 a.m. (New York)."),
+        (Busy("held"), "Nothing was changed. Try again after 7:02 a.m. (New York)."),
         (HTTPException(status_code=503, headers={"retry-after": "Wed, 09 Sep"}), "Nothing was changed. Wait a few"),
     ):
         answer = app.error_page(request, error)
