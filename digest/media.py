@@ -1,29 +1,30 @@
-"""The files that items carry: looked at, named by their content, kept below `media/`.
+"""The files that items carry: looked at, made ready, named by what they were made from, kept below `media/`.
 
-Promises: a file is what its first bytes say, never what its name says; pictures lose their metadata; a file is
-written whole or not at all, and the same bytes are kept once. Refuses: other types than PDF, PNG and JPEG, files
-over 20 MB, links, and every path that leads out of the folder it was named in.
+Promises: a file is what its first bytes say, never what its name says; pictures come out as `pictures` makes them, a
+PDF byte for byte; a file is written whole or not at all. The same file has the same name, whichever version of a
+library makes it ready, and is made ready once: what came of it is noted beside it. Refuses: other types than PDF, PNG,
+JPEG, WebP and GIF, files over 20 MB, PDFs that open only with a password, links, and every path that leads out of the
+folder it was named in.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
-import re
 import secrets
 import stat
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
-from digest import markup, pictures
+from digest import markup, papers, pictures
 from digest.errors import BadInput
 from digest.shelf import Attachment
 
 LARGEST = 20_000_000  # bytes
-TYPES = {  # first bytes: role, media type, ending
-    b"%PDF-": ("pdf", "application/pdf", "pdf"),
-    pictures.PNG: ("image", "image/png", "png"),
-    pictures.JPEG: ("image", "image/jpeg", "jpg"),
-}
+NOTES = ".notes"  # the folder below media/ that says what came of which file; no name in it can be asked for
+PDF = b"%PDF-"
+PICTURES = (pictures.MAGIC["PNG"], pictures.MAGIC["JPEG"], b"GIF87a", b"GIF89a")
 
 
 def store(media: Path | None, folder: Path, name: str, *, alt: str = "", where: str = "file") -> Attachment:
@@ -31,25 +32,59 @@ def store(media: Path | None, folder: Path, name: str, *, alt: str = "", where: 
 
     Raises BadInput, naming `where`, when it is not a file that an item can carry.
     """
-    data = read(folder, name, LARGEST, where)
-    for magic, (role, media_type, ending) in TYPES.items():
-        if data.startswith(magic):
-            if role == "image":
-                data = _stripped(data, name, where)
-            path = f"{blake2b(data, digest_size=16).hexdigest()}.{ending}"
-            if media is not None:
-                _write(media / path, data)
-            shown = markup.line(PurePosixPath(name).name)
-            pages = pdf_pages(data) if role == "pdf" else None
-            return Attachment(role, path, shown, media_type, len(data), pages, markup.line(alt))
-    raise BadInput(where, f"{name[:80]!r} is neither a PDF nor a PNG or JPEG image.", "Give one of these.")
+    return keep(media, read(folder, name, LARGEST, where), name, alt=alt, where=where)
 
 
-def _stripped(data: bytes, name: str, where: str) -> bytes:
+def keep(media: Path | None, data: bytes, name: str, *, alt: str = "", where: str = "file") -> Attachment:
+    """Keeps a file that was called `name` where it came from; otherwise as `store`."""
+    shown = markup.line(PurePosixPath(name).name)
+    called = blake2b(data, digest_size=16, person=f"media {pictures.RECIPE}".encode()).hexdigest()
+    found = _noted(media, called) if media is not None else None
+    if found is None:
+        files, found = _looked_at(data, called, shown, where)
+        if media is not None:
+            for file, content in files.items():
+                _write(media / file, content)
+            _write(media / NOTES / f"{called}.json", json.dumps(dataclasses.asdict(found)).encode())
+    return dataclasses.replace(found, name=shown, alt=markup.line(alt) if found.role == "image" else "")
+
+
+def narrow(path: str) -> str:
+    """The name of the same picture, `pictures.NARROW` pixels wide; there is one when it is wider itself."""
+    stem, _, ending = path.rpartition(".")
+    return f"{stem}-{pictures.NARROW}.{ending}"
+
+
+def _looked_at(data: bytes, called: str, shown: str, where: str) -> tuple[dict[str, bytes], Attachment]:
+    """The files to keep, by name, and what is known of them. Raises BadInput."""
+    if data.startswith(PDF):
+        paper = papers.look(data)
+        if paper.locked:
+            raise BadInput(where, f"{shown[:80]!r} opens only with a password.", "Save it without one.")
+        path = f"{called}.pdf"
+        return {path: data}, Attachment("pdf", path, shown, "application/pdf", len(data), paper.pages)
+    if not data.startswith(PICTURES) and not (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+        why = f"{shown[:80]!r} is neither a PDF nor a PNG, JPEG, WebP or GIF image."
+        raise BadInput(where, why, "Give one of these.")
     try:
-        return pictures.strip(data)
+        made = pictures.ready(data)
     except ValueError as error:
-        raise BadInput(where, f"{name[:80]!r} is a damaged picture: {error}.", "Save it anew.") from error
+        raise BadInput(where, f"{shown[:80]!r} is no good picture: {error}", "Save it anew.") from error
+    path = f"{called}.{pictures.ENDINGS[made.format]}"
+    files = {path: made.data} | ({narrow(path): made.narrow} if made.narrow else {})
+    kind = f"image/{made.format.lower()}"
+    return files, Attachment("image", path, shown, kind, len(made.data), width=made.width, height=made.height)
+
+
+def _noted(media: Path, called: str) -> Attachment | None:
+    """What came of this file before, when all that was kept of it is still there."""
+    try:
+        found = Attachment(**json.loads((media / NOTES / f"{called}.json").read_bytes()))
+        whole = (media / found.path).stat().st_size == found.size
+        both = (found.width or 0) <= pictures.NARROW or (media / narrow(found.path)).is_file()
+    except (OSError, ValueError, TypeError):
+        return None
+    return found if whole and both else None
 
 
 def read(folder: Path, name: str, largest: int, where: str) -> bytes:
@@ -70,13 +105,6 @@ def read(folder: Path, name: str, largest: int, where: str) -> bytes:
     if len(data) > largest:
         raise BadInput(where, f"{name[:80]!r} is larger than {largest // 1_000_000} MB.", "Make it smaller.")
     return data
-
-
-def pdf_pages(data: bytes) -> int | None:
-    """How many pages a PDF has, when counting its page objects gives what its page tree says; else None."""
-    pages = len(re.findall(rb"/Type\s{0,8}/Page(?![A-Za-z])", data))
-    told = {int(count) for count in re.findall(rb"/Count\s{1,8}([0-9]{1,6})", data)}
-    return pages if pages in told else None
 
 
 def _open(folder: Path, parts: tuple[str, ...]) -> int:

@@ -1,102 +1,170 @@
-"""PNG and JPEG files without what their makers left in them: place, camera, names, and whatever follows the picture.
+"""Foreign pictures made ready for pages: read apart, turned upright, no larger than needed, written anew.
 
-Promises: the picture itself is untouched, byte for byte, with its colours, its transparency and the way it is to be
-turned. Refuses (ValueError): a file whose parts do not follow each other as its format says.
+Promises: what comes out holds nothing but the picture: no place, no camera, no names, nothing behind its end; its
+colors are sRGB; it is a JPEG where it was a photograph (JPEG, or WebP without transparency), else a PNG; the same
+picture gives the same bytes. Never enlarges. Of what moves, the first image stays. Refuses (ValueError): other formats
+than PNG, JPEG, WebP and GIF, what is damaged, and more than 50 million pixels.
 """
 
 from __future__ import annotations
 
+import io
+import json
 import struct
-from collections.abc import Iterator
+import sys
+import warnings
+from dataclasses import dataclass
+from typing import Any
 
-PNG = b"\x89PNG\r\n\x1a\n"
-JPEG = b"\xff\xd8\xff"
+from PIL import Image, ImageCms, ImageOps, ImageSequence
 
-# PNG, third edition, section 11: what decides how the picture looks; all else is text, dates and private matters.
-_PNG_LOOKS = b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT bKGD pHYs cICP acTL fcTL fdAT"
-_PNG_KEPT = frozenset(_PNG_LOOKS.split())
-# JPEG (ITU-T T.81, B.1.1): APP1 (Exif, XMP), APP3 to APP13, APP15 and comments go; JFIF, colour profile, Adobe stay.
-_JPEG_LEFT = frozenset([0xE1, *range(0xE3, 0xEE), 0xEF, 0xFE])
-_ORIENTATION = 0x0112
+from digest import apart
+
+RECIPE = 1  # to be raised whenever the same picture would come out otherwise
+WIDE, NARROW = 1200, 600  # pixels: a column of 600 points, on fine screens and on others
+TALL = 2400  # pixels
+MOST = 50_000_000  # pixels of what comes in
+LIMITS = apart.Limits(seconds=20, answer=40_000_000)
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+MAGIC = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff"}
+ENDINGS = {"PNG": "png", "JPEG": "jpg"}
+_SAVED: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 85, "optimize": True, "progressive": True},
+    "PNG": {"optimize": True},
+}
+# What decoders raise over damaged bytes, beside ValueError.
+BROKEN = (OSError, SyntaxError, EOFError, IndexError, TypeError, OverflowError, ValueError, struct.error)
+_TOO_LARGE = f"It has more than {MOST // 1_000_000} million pixels."
+_DAMAGED = "It is damaged, or takes too much time or memory to read."
 
 
-def strip(data: bytes) -> bytes:
-    """The picture without its metadata. Raises ValueError when it is no whole PNG or JPEG."""
+@dataclass(frozen=True)
+class Picture:
+    """A picture ready for pages. `narrow` is the same one, 600 pixels wide, when it is wider itself."""
+
+    format: str  # PNG, JPEG
+    width: int  # pixels
+    height: int
+    data: bytes
+    narrow: bytes = b""
+
+
+class TooLarge(ValueError):
+    """The picture has more pixels than anybody needs; says so in words for people."""
+
+
+def ready(data: bytes) -> Picture:
+    """The picture in these bytes, made ready in a process of its own. Raises ValueError, in words for people."""
+    answer = apart.ask("digest.pictures", data=data, limits=LIMITS)
+    head, _, rest = (answer or b"").partition(b"\n")
     try:
-        if data.startswith(PNG):
-            return PNG + b"".join(part for name, part in _chunks(data) if name in _PNG_KEPT)
-        if data.startswith(JPEG):
-            return _jpeg(data)
-    except (struct.error, IndexError) as error:
-        raise ValueError("the picture ends too early") from error
-    raise ValueError("this is no PNG and no JPEG")
+        told = json.loads(head)
+        if "why" in told:
+            raise ValueError(str(told["why"])[:200])
+        kind, width, height, cut = str(told["format"]), int(told["width"]), int(told["height"]), int(told["cut"])
+        found = Picture(kind, width, height, rest[:cut], rest[cut:])
+        sound = found.data.startswith(MAGIC[kind]) and found.narrow.startswith((MAGIC[kind], b"")[not found.narrow])
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(_DAMAGED) from error
+    if not sound or not (0 < width <= WIDE and 0 < height <= TALL):
+        raise ValueError(_DAMAGED)
+    return found
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at, name = len(PNG), b""
-    while name != b"IEND":
-        length, name = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + length
-        if end > len(data):
-            raise ValueError("the picture ends too early")
-        yield name, data[at:end]
-        at = end
+# --- in the process of its own ---------------------------------------------------------------------------------
 
 
-def _jpeg(data: bytes) -> bytes:
-    kept, turned = [data[:2]], b""
-    for marker, part in _segments(data):
-        if marker == 0xE1 and not turned:
-            turned = _turn(part)
-        if marker not in _JPEG_LEFT:
-            kept.append(part)
-    return b"".join([kept[0], turned, *kept[1:]])
+def make(data: bytes) -> Picture:
+    """The picture made ready. Trusts nothing, and limits nothing but pixels: see `ready`. Raises ValueError."""
+    with warnings.catch_warnings(action="ignore"):  # of what is odd in it
+        came, upright = _read(data)
+    wide = _within(upright, WIDE, TALL)
+    clear = wide.has_transparency_data
+    kind = "JPEG" if came == "JPEG" or (came == "WEBP" and not clear) else "PNG"
+    narrow = _written(_within(wide, NARROW, TALL), kind) if wide.width > NARROW else b""
+    return Picture(kind, wide.width, wide.height, _written(wide, kind), narrow)
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each segment after the first marker, a scan together with its coded data; the last is the end of the image."""
-    at = 2
-    while True:
-        if data[at] != 0xFF:
-            raise ValueError("a part of the picture does not begin where it should")
-        marker = data[at + 1]
-        if marker == 0xFF:  # a fill byte
-            at += 1
-            continue
-        if marker == 0xD9:
-            yield marker, data[at : at + 2]
-            return
-        end = at + 2 + int(struct.unpack_from(">H", data, at + 2)[0])
-        if marker == 0xDA:
-            end = _scan_end(data, end)
-        if end > len(data):
-            raise ValueError("the picture ends too early")
-        yield marker, data[at:end]
-        at = end
-
-
-def _scan_end(data: bytes, at: int) -> int:
-    """Where coded data ends: at a marker that is neither a stuffed FF nor a restart."""
-    while True:
-        at = data.index(b"\xff", at)
-        if data[at + 1] != 0 and not 0xD0 <= data[at + 1] <= 0xD7:
-            return at
-        at += 2
-
-
-def _turn(exif: bytes) -> bytes:
-    """An Exif segment that says nothing but how the picture is turned, or nothing when it is not."""
-    tiff = exif[10:]
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
-    if exif[4:10] != b"Exif\0\0" or order is None:
-        return b""
+def _read(data: bytes) -> tuple[str | None, Image.Image]:
+    """The format of the picture, and its first image, ready to be scaled."""
     try:
-        at = struct.unpack_from(f"{order}I", tiff, 4)[0]
-        for n in range(struct.unpack_from(f"{order}H", tiff, at)[0]):
-            tag, kind, count, value = struct.unpack_from(f"{order}HHIH", tiff, at + 2 + 12 * n)
-            if (tag, kind, count) == (_ORIENTATION, 3, 1) and 2 <= value <= 8:
-                said = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, _ORIENTATION, 3, 1, value, 0, 0)
-                return b"\xff\xe1" + struct.pack(">H", len(said) + 2) + said
-    except struct.error:
-        pass
-    return b""
+        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+            if opened.width * opened.height > MOST:
+                raise TooLarge(_TOO_LARGE)
+            opened.draft(None, (2 * WIDE, 2 * TALL))  # a JPEG need not be read finer than that
+            first = next(iter(ImageSequence.Iterator(opened)))
+            first.load()
+            return opened.format, _plain(_upright(first))
+    except Image.DecompressionBombError as error:
+        raise TooLarge(_TOO_LARGE) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its Exif says, if that can be read."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except BROKEN:
+        return image
+
+
+def _plain(turned: Image.Image) -> Image.Image:
+    """The same picture in sRGB, eight bits a channel, in a mode that every format here knows."""
+    profile = turned.info.get("icc_profile")
+    deep = turned.mode.startswith("I") or turned.mode == "F"
+    if deep:  # sixteen bits a channel
+        turned = turned.point(lambda value: value / 257).convert("L")
+    elif profile and turned.mode in ("RGB", "RGBA", "CMYK", "L"):
+        turned = _srgb(turned, profile)
+    if turned.mode not in ("1", "L", "P", "RGB", "RGBA"):
+        turned = turned.convert("RGBA" if turned.has_transparency_data else "RGB")
+    return turned
+
+
+def _srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(image, theirs, ImageCms.createProfile("sRGB"), outputMode=mode) or image
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a broken profile: the numbers as they are
+        return image
+
+
+def _within(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The picture scaled down to these bounds; as it is, when it lies within them."""
+    scale = min(width / image.width, height / image.height)
+    if scale >= 1:
+        return image
+    if image.mode not in ("L", "RGB", "RGBA"):  # colors of a palette cannot be mixed
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _written(image: Image.Image, kind: str) -> bytes:
+    if kind == "JPEG" and image.mode not in ("L", "RGB"):
+        image = image.convert("RGB")
+    transparency = image.info.get("transparency")
+    image.info = {} if transparency is None or kind == "JPEG" else {"transparency": transparency}
+    out = io.BytesIO()
+    image.save(out, kind, **_SAVED[kind])
+    return out.getvalue()
+
+
+def _alone() -> None:
+    """Makes the picture of the standard input ready, within limits that end the process."""
+    apart.confine(LIMITS)
+    told: dict[str, object]
+    try:
+        made = make(sys.stdin.buffer.read())
+    except TooLarge as error:
+        told, pixels = {"why": str(error)}, b""
+    except BROKEN:
+        told, pixels = {"why": _DAMAGED}, b""
+    else:
+        told = {"format": made.format, "width": made.width, "height": made.height, "cut": len(made.data)}
+        pixels = made.data + made.narrow
+    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n" + pixels)
+
+
+if __name__ == "__main__":
+    _alone()

@@ -43,6 +43,8 @@ class Attachment:
     size: int  # bytes
     pages: int | None = None
     alt: str = ""
+    width: int | None = None  # pixels, of an image that is kept here
+    height: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,11 @@ class Item:
         return next((a for a in self.attachments if a.role == "pdf"), None)
 
     @property
+    def image(self) -> Attachment | None:
+        """The picture, when there is one; it is shown only when its `alt` says what it shows."""
+        return next((a for a in self.attachments if a.role == "image"), None)
+
+    @property
     def is_complete(self) -> bool:
         """Whether it is published with a complete date: only then is it in feeds and editions."""
         return self.state == "published" and self.published_at is not None
@@ -120,7 +127,8 @@ def read(conn: Connection, query: sa.Select[Any]) -> list[Item]:
             authors=tuple(Author(r.name, r.role, r.organization) for r in authors.get(row.id, ())),
             topics=tuple(r.topic for r in topics.get(row.id, ())),
             attachments=tuple(
-                Attachment(r.role, r.path, r.name, r.media_type, r.size, r.pages, r.alt) for r in files.get(row.id, ())
+                Attachment(r.role, r.path, r.name, r.media_type, r.size, r.pages, r.alt, r.width, r.height)
+                for r in files.get(row.id, ())
             ),
         )
         for row in rows

@@ -150,6 +150,9 @@ attachments = Table(
     Column("size", Integer, nullable=False),  # bytes
     Column("pages", Integer),
     Column("alt", Text, nullable=False, server_default=""),
+    Column("width", Integer),  # pixels, of an image that is kept here
+    Column("height", Integer),
+    Index("ix_attachments_path", "path"),
 )
 
 # The words of each item as `folding` has them, in any state. Each database keeps an index of its own beside it: SQLite

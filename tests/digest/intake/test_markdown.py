@@ -13,8 +13,9 @@ from digest.errors import NotFound, Problem
 from digest.intake import markdown
 from digest.items import Author, Draft
 from tests.conftest import NOW
-from tests.digest.test_media import PDF, PNG
+from tests.digest import samples
 
+PDF, PNG = samples.paper(2), samples.picture()
 ZONE = "America/New_York"
 GOOD = "---\ntitle: A title\nkind: fact sheet\ndate: 2019-06-04\n---\nText of **it**.\n"
 
@@ -93,7 +94,7 @@ See [the law](/law).
         assert draft.body == '<p>See <a href="https://example.org/law">the law</a>.</p>\n'
         assert draft.markdown == "See [the law](/law)."
         assert (draft.where, draft.state, draft.source, draft.remarks) == ("a.md", "published", "markdown", ())
-        assert sorted(path.suffix for path in (folder.parent / "media").iterdir()) == [".pdf", ".png"]
+        assert sorted(path.suffix for path in (folder.parent / "media").iterdir() if path.is_file()) == [".pdf", ".png"]
 
     @pytest.mark.parametrize(
         ("written", "on", "at"),
