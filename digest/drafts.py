@@ -98,6 +98,8 @@ def revised(item: Item, changes: Mapping[str, Any]) -> Draft:
     """The draft that an item would come from if it were written with these changes; an excerpt that was made from
     the body follows the body."""
     changes = {name: _understood(name, value) for name, value in changes.items()}
+    if "image_alt" in changes:
+        changes["attachments"] = _described(item, str(changes.pop("image_alt")))
     names = {field.name for field in dataclasses.fields(Draft)} - {*_ASIDE, "published_at"}
     fields: dict[str, Any] = {name: getattr(item, name) for name in names}
     if changes.get("markdown") is not None:
@@ -108,6 +110,13 @@ def revised(item: Item, changes: Mapping[str, Any]) -> Draft:
         fields["excerpt"] = ""
     # Where the item stands is not for a draft to say.
     return Draft(**{**fields, **changes, "state": "published", "publish_at": None})
+
+
+def _described(item: Item, alt: str) -> tuple[Attachment, ...]:
+    """The files of an item, its picture with these words for those who do not see it. Raises BadInput."""
+    if item.image is None:
+        raise BadInput("image_alt", "The item has no picture.", "Import its file again with an image.")
+    return tuple(dataclasses.replace(a, alt=alt) if a.role == "image" else a for a in item.attachments)
 
 
 def _understood(name: str, value: Any) -> Any:

@@ -38,7 +38,7 @@ ORDER: tuple[sa.ColumnElement[Any], ...] = (
     _ITEMS.c.id,
 )
 _DATE = ("published_on", "published_at", "date_precision")
-_REVISABLE = frozenset(shelf.CONTENT) - {"date_precision"}
+_REVISABLE = frozenset({*shelf.CONTENT, "image_alt"}) - {"date_precision"}
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,14 @@ def everything(conn: Connection, *, state: str | None = None) -> list[Item]:
     """All items, or those in one state, the last modified first: for staff."""
     query = sa.select(_ITEMS).order_by(_ITEMS.c.modified_at.desc(), _ITEMS.c.id.desc())
     return shelf.read(conn, query if state is None else query.where(_ITEMS.c.state == state))
+
+
+def carrier(conn: Connection, path: str) -> tuple[str, str] | None:
+    """Title and state of the item that carries this file; of several, a published one, and last a withdrawn one."""
+    rank = sa.case({"published": 0, "withdrawn": 2}, value=_ITEMS.c.state, else_=1)
+    query = sa.select(_ITEMS.c.title, _ITEMS.c.state).join(tables.attachments).where(tables.attachments.c.path == path)
+    row = conn.execute(query.order_by(rank, _ITEMS.c.id).limit(1)).one_or_none()
+    return None if row is None else (row.title, row.state)
 
 
 def kinds(conn: Connection) -> list[tuple[str, int]]:

@@ -60,7 +60,13 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethr
 
 def markdown_to_html(text: str, base_url: str = "") -> Clean:
     """CommonMark (with tables) as clean HTML; HTML inside it is cleaned like any other."""
-    return clean(_MARKDOWN.render(plain(text)), base_url)
+    return clean(foreign_html(text), base_url)
+
+
+def foreign_html(text: str) -> str:
+    """CommonMark as HTML that is still to be cleaned, as any foreign HTML."""
+    html: str = _MARKDOWN.render(plain(text))
+    return html
 
 
 def pictures(text: str) -> list[int]:

@@ -55,6 +55,12 @@ def narrow(path: str) -> str:
     return f"{stem}-{pictures.NARROW}.{ending}"
 
 
+def whole(name: str) -> str:
+    """The name under which an item carries the file whose name, narrow or not, this is."""
+    stem, _, ending = name.rpartition(".")
+    return f"{stem.removesuffix(f'-{pictures.NARROW}')}.{ending}"
+
+
 def _looked_at(data: bytes, called: str, shown: str, where: str) -> tuple[dict[str, bytes], Attachment]:
     """The files to keep, by name, and what is known of them. Raises BadInput."""
     if data.startswith(PDF):

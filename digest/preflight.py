@@ -42,16 +42,17 @@ def check(
     rendered: Rendered, shell: Shell, *, entries: Iterable[EntryView], known: Known = lambda path: None
 ) -> tuple[Finding, ...]:
     """Everything found, the gravest first. `known` says whether a path of our own site exists (None: cannot say)."""
-    page = html.document_fromstring(rendered.html)
+    page, views = html.document_fromstring(rendered.html), tuple(entries)
     found = [
         *_address(shell),
         *_subject(rendered),
         *_links(page, shell, known),
         *_images(page),
+        *_pictures(views),
         *_leftovers(rendered),
         *_size(rendered),
         *_contrast(page),
-        *_text(rendered, page, tuple(entries)),
+        *_text(rendered, page, views),
     ]
     order = ("fix", "look", "fine")
     return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
@@ -122,6 +123,14 @@ def _images(page: HtmlElement) -> Iterator[Finding]:
         yield Finding("fix", "A picture has no words for those who do not see it.", image.get("src") or "picture")
     if images and not bare:
         yield Finding("fine", "Every picture has its words.", "pictures", f"{len(images)} pictures")
+
+
+def _pictures(entries: Sequence[EntryView]) -> Iterator[Finding]:
+    """Of the pages that the mail leads to: there, a picture without words is not shown."""
+    for item in (view.item for view in entries):
+        if item.image and not item.image.alt:
+            what = "The picture of an item is not shown: it has no words for those who do not see it."
+            yield Finding("look", what, bare_title(item))
 
 
 def _leftovers(rendered: Rendered) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from typing import Any
 from digest import drafts, markup, media, rules
 from digest.drafts import Draft
 from digest.errors import BadInput, NotFound, Problem
-from digest.intake import dates, front
+from digest.intake import dates, front, illustrations
 from digest.intake.front import Front
 from digest.shelf import Attachment, Author
 from digest.tables import EPOCH
@@ -96,7 +96,8 @@ def _draft(file: _File, first: dict[str, str]) -> Draft | Problem:
             raise BadInput("slug", f"{draft.slug!r} is already the slug of {other}.", "Give it another.")
     except BadInput as error:
         return _problem(where, _with_line(error.problem, parts))
-    remarks = tuple(_problem(where, _with_line(remark, parts)) for remark in _remarks(parts.fields))
+    found = (*_remarks(parts.fields), *illustrations.remarks(markup.foreign_html(parts.body), markup.Clean(draft.body)))
+    remarks = tuple(_problem(where, _with_line(remark, parts)) for remark in found)
     return dataclasses.replace(draft, where=where, remarks=remarks)
 
 
@@ -159,7 +160,7 @@ def _attachment(file: _File, role: str, name: str, alt: str) -> Attachment:
         return Attachment(role, name, shown, media_type, 0, alt=alt)
     kept = media.store(file.media, (file.root / file.name).parent, name, alt=alt, where=role)
     if kept.role != role:
-        raise BadInput(role, f"{name[:80]!r} is of another type.", "A pdf: is a PDF, an image: a PNG or JPEG.")
+        raise BadInput(role, f"{name[:80]!r} is of another type.", "A pdf: is a PDF, an image: a picture.")
     return kept
 
 
@@ -170,10 +171,13 @@ def _remarks(fields: dict[str, Any]) -> Iterator[Problem]:
             remedy = f"Is {near[0]} meant?" if near else f"Known are: {', '.join(FIELDS)}."
             yield Problem(name[:40], "This field is unknown and was left out.", remedy)
     if fields.get("image") and not fields.get("image_alt"):
-        yield Problem("image", "It has no image_alt.", "Say in words what the picture shows.")
+        why = "It has no image_alt, so the picture is kept and not shown."
+        yield Problem("image", why, "Say in words what the picture shows.")
 
 
 def _with_line(problem: Problem, parts: Front) -> Problem:
+    if problem.where == "text":
+        return dataclasses.replace(problem, where=f"line {parts.begins} (text)")
     return dataclasses.replace(problem, where=parts.at(_ELSEWHERE.get(problem.where, problem.where)))
 
 

@@ -22,7 +22,7 @@ from litestar.types import ASGIApp
 from digest import errors
 from digest.home import Home
 from digest.languages import Language
-from digest.web import crawlers, files, look, public, searching
+from digest.web import crawlers, files, look, media, public, searching
 from digest.web.guard import Guard
 from digest.web.look import Site, WebRequest
 from subscribers import pages
@@ -46,6 +46,7 @@ def create(home: Home, *, clock: Callable[[], datetime] = lambda: datetime.now(U
             *searching.HANDLERS,
             *crawlers.HANDLERS,
             *files.HANDLERS,
+            *media.HANDLERS,
             *pages.HANDLERS,
         ],
         state=State({"site": Site(home, clock)}),

@@ -1,4 +1,4 @@
-"""Files over HTTP: feeds from the built folder, the style sheet and script, and the media that items carry.
+"""Files over HTTP: feeds from the built folder, the style sheet and script.
 
 Promises: a feed shows the store as it is now (it is built when it does not); its ETag is the hash of its bytes, and a
 reader that has them gets 304, by ETag or, without one, by date (RFC 9110, 13.2.2). Refuses: any name that is not one
@@ -7,7 +7,6 @@ plain file name, so nothing outside the folders can be reached.
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import blake2b
@@ -15,7 +14,6 @@ from pathlib import Path
 
 from litestar import MediaType, Response, get
 from litestar.params import FromPath, FromQuery
-from litestar.response import File
 
 from digest import feeds
 from digest.errors import NotFound
@@ -28,17 +26,8 @@ FEED_TYPES = {
     "atom": "application/atom+xml; charset=utf-8",
     "json": "application/feed+json; charset=utf-8",
 }
-MEDIA_TYPES = {
-    ".pdf": "application/pdf",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-}
 STATIC_TYPES = {".css": MediaType.CSS, ".js": "text/javascript; charset=utf-8"}
 FOR_EVER = "public, max-age=31536000, immutable"
-MEDIA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9]+)")
 
 
 def has_it(request_headers: dict[str, str], *, etag: str, changed: datetime) -> bool:
@@ -83,26 +72,6 @@ def _refresh(home: Home) -> None:
             feeds.build(home.settings, conn, home.feeds)
 
 
-@get("/media/{name:str}", sync_to_thread=True)
-def media(request: WebRequest, name: FromPath[str]) -> File:
-    """A PDF or an image; its name is made from its content, so it may be kept for ever."""
-    plain = MEDIA_NAME.fullmatch(name)
-    folder = look.of(request).home.media
-    if not plain or not (folder / name).is_file():
-        raise NotFound("There is no such file.")
-    known = MEDIA_TYPES.get(plain[1].lower())
-    headers = {"cache-control": FOR_EVER}
-    if known == "application/pdf":
-        headers["content-security-policy"] = "object-src 'self'"  # the browser's own viewer needs it
-    return File(
-        folder / name,
-        media_type=known or "application/octet-stream",
-        content_disposition_type="inline" if known else "attachment",
-        filename=name,
-        headers=headers,
-    )
-
-
 @get("/static/{name:str}", sync_to_thread=True)
 def static(name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
     """The style sheet, and a small script; kept for ever under the address that holds its hash."""
@@ -113,4 +82,4 @@ def static(name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
     return Response(path.read_bytes(), media_type=STATIC_TYPES[path.suffix], headers={"cache-control": fresh})
 
 
-HANDLERS = [feed, media, static]
+HANDLERS = [feed, static]

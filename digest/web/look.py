@@ -8,6 +8,7 @@ Serves all faces that show HTML.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -23,7 +24,7 @@ from babel.dates import format_date, format_skeleton
 from litestar import MediaType, Request, Response
 from markupsafe import Markup, escape
 
-from digest import languages
+from digest import languages, media, pictures
 from digest.config import CallToAction
 from digest.home import Home
 from digest.items import Attachment, Item
@@ -97,6 +98,7 @@ class Book:
         )
         env.filters.update(
             file_link=file_link,
+            file_widths=file_widths,
             day=self.day,
             long_day=self.long_day,
             filesize=self.words.size,
@@ -213,6 +215,14 @@ def static_hash(name: str) -> str:
 def file_link(file: Attachment) -> str:
     """The address of a file that an item carries, as pages of this site link to it."""
     return file.path if "://" in file.path else f"/media/{file.path}"
+
+
+def file_widths(picture: Attachment) -> str:
+    """The widths in which a picture is kept, as `srcset` says it; empty when there is only one."""
+    if not picture.width or picture.width <= pictures.NARROW:
+        return ""
+    narrow = dataclasses.replace(picture, path=media.narrow(picture.path))
+    return f"{file_link(narrow)} {pictures.NARROW}w, {file_link(picture)} {picture.width}w"
 
 
 def label(kind: str) -> str:

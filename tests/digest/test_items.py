@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from digest import items, news, publications, tables
 from digest.db import Database
 from digest.errors import BadInput, NotFound, Refused
-from digest.items import Author, Draft
+from digest.items import Attachment, Author, Draft
 from tests.conftest import NOW
 
 ZONE = "America/New_York"
@@ -78,6 +78,17 @@ class TestPut:
             items.revise(conn, "wso", now=NOW, title="A better title")
             assert put(conn, draft()).what == "unchanged"
             assert items.find(conn, "wso").title == "A better title"
+
+    def test_words_for_a_picture_can_be_given_later_and_stay(self, db: Database) -> None:
+        picture = Attachment("image", "ab12.png", "badge.png", "image/png", 9, width=9, height=8)
+        with db.transaction() as conn:
+            put(conn, draft(attachments=(picture,)))
+            items.revise(conn, "wso", now=NOW, image_alt="  A badge ")
+            put(conn, draft(attachments=(picture,)))
+            assert items.find(conn, "wso").image == dataclasses.replace(picture, alt="A badge")
+            put(conn, draft("other"))
+            with pytest.raises(BadInput, match="has no picture"):
+                items.revise(conn, "other", now=NOW, image_alt="A badge")
 
     def test_a_change_is_a_new_revision_and_the_old_text_is_kept(self, db: Database) -> None:
         with db.transaction() as conn:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from digest import preflight, render
+from digest.items import Attachment
 from digest.preflight import Finding
 from digest.render import Rendered
 from tests.digest.mail_example import ENTRIES, SEQUENCES, SHELL, SITE
@@ -90,6 +91,15 @@ def test_an_http_link_asks_for_a_look_and_an_http_site_must_be_fixed() -> None:
 def test_a_picture_without_words_is_found_and_one_with_empty_words_is_not() -> None:
     mail = with_markup('<img src="https://example.org/a.png"><img src="https://example.org/b.png" alt="">')
     assert [(f.level, f.where) for f in faults(check(mail))] == [("fix", "https://example.org/a.png")]
+
+
+@pytest.mark.parametrize(("alt", "levels"), [("A badge", []), ("", ["look"])])
+def test_a_picture_that_no_page_shows_for_want_of_words_asks_for_a_look(alt: str, levels: list[str]) -> None:
+    """The mail shows no picture of an item; its page does, when there are words for those who do not see it."""
+    picture = Attachment("image", "ab.png", "badge.png", "image/png", 9, alt=alt, width=9, height=9)
+    item = replace(ENTRIES[0].item, attachments=(picture,))
+    found = preflight.check(GOOD, SHELL, entries=(replace(ENTRIES[0], item=item),))
+    assert [one.level for one in faults(found) if "picture of an item is not shown" in one.what] == levels
 
 
 @pytest.mark.parametrize("mark", ["{{ title }}", "{% if x %}", "@@:heading@@"])

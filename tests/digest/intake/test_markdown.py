@@ -193,6 +193,33 @@ class TestFaults:
         assert problem.where == f"a.md {where}"
         assert why in problem.why
 
+    def test_a_picture_without_words_is_kept_and_named(self, folder: Path) -> None:
+        write(folder, "a.png", PNG)
+        found = read_one(folder, "title: T\nkind: k\ndate: 2020-01-01\nimage: a.png")
+        assert isinstance(found, Draft)
+        assert [one.role for one in found.attachments] == ["image"]
+        assert [(one.where, one.why) for one in found.remarks] == [
+            ("a.md line 5 (image)", "It has no image_alt, so the picture is kept and not shown.")
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "remarks"),
+        [
+            ("![A map](https://example.org/a.png)", []),
+            ("![](https://example.org/a.png)", ["A picture is shown without words for those who do not see it."]),
+            ("![A map](map.png)", ["A picture is left out: the address is not https."]),
+            ("<img src='http://e.org/a'>\n<IMG src=b>", ["2 pictures are left out: the address is not https."]),
+        ],
+    )
+    def test_what_is_wrong_with_the_pictures_of_a_text_is_told(
+        self, folder: Path, text: str, remarks: list[str]
+    ) -> None:
+        write(folder, "a.md", GOOD + "\n" + text)
+        (found,) = read(folder)
+        assert isinstance(found, Draft)
+        assert [one.why for one in found.remarks] == remarks
+        assert {one.where for one in found.remarks} <= {"a.md line 6 (text)"}
+
     @pytest.mark.parametrize(
         ("data", "where", "why"),
         [

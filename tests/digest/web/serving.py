@@ -14,13 +14,14 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from digest import config, editions, intake, items, keys, publications
+from digest import config, editions, intake, items, keys, media, publications
 from digest.home import Home, open_home
 from digest.intake import markdown
 from digest.items import Author, Draft
 from digest.web import app
 from subscribers import links, members, sent_links
 from tests.conftest import NOW, SETTINGS
+from tests.digest import samples
 from tests.subscribers import world
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "items"
@@ -91,7 +92,12 @@ def fill(home: Home) -> int:
             draft("taken-back"),
             draft("no-year", published_on="--06-29"),
             draft("unfinished", state="draft"),
-            draft("long", title="Supercalifragilistic" * 6, authors=(Author("Dana Ruiz", "Director", "The Forum"),)),
+            draft(
+                "long",
+                title="Supercalifragilistic" * 6,
+                authors=(Author("Dana Ruiz", "Director", "The Forum"),),
+                attachments=(media.keep(home.media, samples.photograph((1800, 900)), "wide.jpg", alt="A wide river"),),
+            ),
             draft("hostile", title="<script>alert(1)</script> & “more”", excerpt="<b>bold</b>"),
         ):
             items.put(conn, one, now=NOW, zone=ZONE)

@@ -74,28 +74,6 @@ def test_an_empty_topic_has_a_feed_and_an_unknown_one_has_none(served: Served) -
     assert served.client.get("/feeds/all.xml").status_code == 404
 
 
-def test_a_pdf_opens_in_the_browser_and_is_kept_for_ever(served: Served) -> None:
-    feed = feedparser.parse(served.client.get("/feeds/all.atom").content)
-    enclosure = next(entry.enclosures[0] for entry in feed.entries if entry.enclosures)
-    name = enclosure.href.rpartition("/")[2]
-    answer = served.client.get(f"/media/{name}")
-    assert answer.headers["content-type"] == "application/pdf"
-    assert answer.headers["content-disposition"] == f'inline; filename="{name}"'
-    assert "immutable" in answer.headers["cache-control"]
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert len(answer.content) == int(enclosure.length)
-    assert answer.content.startswith(b"%PDF")
-    assert served.client.head(f"/media/{name}").headers["content-length"] == enclosure.length
-
-
-def test_what_is_no_known_type_is_never_shown_by_the_browser(served: Served) -> None:
-    served.home.media.mkdir(exist_ok=True)
-    (served.home.media / "page.html").write_bytes(b"<script>alert(1)</script>")
-    answer = served.client.get("/media/page.html")
-    assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["content-disposition"].startswith("attachment")
-
-
 @pytest.mark.parametrize("folder", ["media", "feeds", "static"])
 def test_nothing_outside_the_folders_can_be_reached(served: Served, folder: str) -> None:
     (served.home.path / folder).mkdir(exist_ok=True)

@@ -1,0 +1,106 @@
+"""The PDFs and pictures that items carry, over HTTP: whole or in parts, under a name that people can read.
+
+Promises: a file has the type that its bytes were found to have, and runs no script: a browser is told not to guess, and
+to open a picture as if it came from nowhere; who has it is told so (RFC 9110, 13.2.2); what only withdrawn items
+carried is gone. Refuses: any name that is not one plain file name, so nothing outside the folder can be reached.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from litestar import Response, get
+from litestar.exceptions import HTTPException
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from digest import items
+from digest import media as kept
+from digest.errors import NotFound
+from digest.web import files, look, ranges
+from digest.web.look import WebRequest
+
+TYPES = {".pdf": "application/pdf", ".png": "image/png", ".jpg": "image/jpeg"}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9]+)")
+NOWHERE = "default-src 'none'; sandbox"  # no script, no form, no origin
+# Not every browser's viewer of PDFs opens in a sandbox; what a PDF scripts stays inside that viewer.
+VIEWER = "default-src 'none'; object-src 'self'; frame-ancestors 'self'"
+LONGEST = 100  # characters of a readable name
+CHUNK = 1 << 18
+
+
+@get("/media/{name:str}", sync_to_thread=True)
+def media(request: WebRequest, name: FromPath[str]) -> Response[bytes] | Stream:
+    """A PDF or a picture; its name is made from its content, so it may be kept for ever."""
+    plain, home = NAME.fullmatch(name), look.of(request).home
+    path = home.media / name
+    if not plain or not path.is_file():
+        raise NotFound("There is no such file.")
+    with home.db.reading() as conn:
+        carrier = items.carrier(conn, kept.whole(name))
+    title, state = carrier or ("", "")
+    if state == "withdrawn":
+        raise HTTPException(status_code=410)
+    media_type = TYPES.get(plain[1].lower())
+    shown = title if state == "published" else ""
+    said = {
+        "cache-control": files.FOR_EVER,
+        "accept-ranges": "bytes",
+        "content-security-policy": VIEWER if media_type == TYPES[".pdf"] else NOWHERE,
+        "content-disposition": disposition("inline" if media_type else "attachment", shown, name),
+    }
+    return _answer(request, path, media_type or "application/octet-stream", said)
+
+
+def disposition(how: str, title: str, name: str) -> str:
+    """Content-Disposition (RFC 6266): the title as a file's name, in ASCII and in UTF-8; without a title, `name`."""
+    ending = name.rpartition(".")[2]
+    stem = " ".join(re.sub(r'[\\/:*?"<>|\x00-\x1f\x7f]', " ", title).split())[:LONGEST].strip(" .")
+    if not stem:
+        return f'{how}; filename="{name}"'
+    whole = f"{stem}.{ending}"
+    plain = unicodedata.normalize("NFKD", whole).encode("ascii", "ignore").decode()
+    ascii_only = " ".join(plain.replace("%", "").split())
+    if ascii_only == whole:
+        return f'{how}; filename="{whole}"'
+    usable = ascii_only if len(ascii_only) > len(ending) + 1 else name
+    return f"{how}; filename=\"{usable}\"; filename*=UTF-8''{quote(whole, safe='')}"
+
+
+def _answer(request: WebRequest, path: Path, media_type: str, said: dict[str, str]) -> Response[bytes] | Stream:
+    """200, 206, 304 or 416, as the request's fields ask."""
+    known = path.stat()
+    changed = datetime.fromtimestamp(int(known.st_mtime), UTC)
+    etag = f'"{path.stem}-{known.st_size:x}-{known.st_mtime_ns:x}"'
+    said |= {"etag": etag, "last-modified": format_datetime(changed, usegmt=True)}
+    fields = {key.lower(): value for key, value in request.headers.items()}
+    if files.has_it(fields, etag=etag, changed=changed):
+        return Response(b"", status_code=304, headers=said)
+    part = ranges.asked(fields.get("range"), known.st_size)
+    if fields.get("if-range", etag).strip() not in (etag, said["last-modified"]):  # a part of another file is no use
+        part = None
+    if part == 416:
+        return Response(b"", status_code=416, headers={"content-range": f"bytes */{known.st_size}"})
+    whole = part or ranges.Part(0, known.st_size, known.st_size)
+    if part:
+        said["content-range"] = part.content_range
+    said["content-length"] = str(whole.end - whole.start)
+    content = _bytes(path, whole.start, whole.end)
+    return Stream(content, status_code=206 if part else 200, media_type=media_type, headers=said)
+
+
+def _bytes(path: Path, start: int, end: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        while start < end and (chunk := file.read(min(CHUNK, end - start))):
+            start += len(chunk)
+            yield chunk
+
+
+HANDLERS = [media]
