@@ -35,8 +35,13 @@ def store(media: Path | None, folder: Path, name: str, *, alt: str = "", where: 
     return keep(media, read(folder, name, LARGEST, where), name, alt=alt, where=where)
 
 
-def keep(media: Path | None, data: bytes, name: str, *, alt: str = "", where: str = "file") -> Attachment:
-    """Keeps a file that was called `name` where it came from; otherwise as `store`."""
+def keep(
+    media: Path | None, data: bytes, name: str, *, alt: str = "", where: str = "file", origin: str = ""
+) -> Attachment:
+    """Keeps a file that was called `name` where it came from; otherwise as `store`.
+
+    `origin` is its address there: `brought` knows it by that from then on.
+    """
     shown = markup.line(PurePosixPath(name).name)
     called = blake2b(data, digest_size=16, person=f"media {pictures.RECIPE}".encode()).hexdigest()
     found = _noted(media, called) if media is not None else None
@@ -44,9 +49,18 @@ def keep(media: Path | None, data: bytes, name: str, *, alt: str = "", where: st
         files, found = _looked_at(data, called, shown, where)
         if media is not None:
             for file, content in files.items():
-                _write(media / file, content)
-            _write(media / NOTES / f"{called}.json", json.dumps(dataclasses.asdict(found)).encode())
-    return dataclasses.replace(found, name=shown, alt=markup.line(alt) if found.role == "image" else "")
+                if not _is_there(media / file, len(content)):
+                    _write(media / file, content)
+            _note(media, called, found)
+    found = dataclasses.replace(found, name=shown)
+    if media is not None and origin:
+        _note(media, _from(origin), found)
+    return dataclasses.replace(found, alt=markup.line(alt) if found.role == "image" else "")
+
+
+def brought(media: Path, origin: str) -> Attachment | None:
+    """The file that came from this address before, without words, when it is still kept."""
+    return _noted(media, _from(origin))
 
 
 def narrow(path: str) -> str:
@@ -82,11 +96,19 @@ def _looked_at(data: bytes, called: str, shown: str, where: str) -> tuple[dict[s
     return files, Attachment("image", path, shown, kind, len(made.data), width=made.width, height=made.height)
 
 
+def _from(origin: str) -> str:
+    return "from-" + blake2b(origin.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _note(media: Path, called: str, found: Attachment) -> None:
+    _write(media / NOTES / f"{called}.json", json.dumps(dataclasses.asdict(found)).encode())
+
+
 def _noted(media: Path, called: str) -> Attachment | None:
     """What came of this file before, when all that was kept of it is still there."""
     try:
         found = Attachment(**json.loads((media / NOTES / f"{called}.json").read_bytes()))
-        whole = (media / found.path).stat().st_size == found.size
+        whole = _is_there(media / found.path, found.size)
         both = (found.width or 0) <= pictures.NARROW or (media / narrow(found.path)).is_file()
     except (OSError, ValueError, TypeError):
         return None
@@ -127,9 +149,11 @@ def _open(folder: Path, parts: tuple[str, ...]) -> int:
     return here
 
 
+def _is_there(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
 def _write(path: Path, data: bytes) -> None:
-    if path.is_file() and path.stat().st_size == len(data):
-        return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:

@@ -19,6 +19,7 @@ from . import (
     do_not_mail,
     editing,
     faults,
+    importing,
     measuring,
     people,
     processes,
@@ -56,6 +57,7 @@ def home(
 
 for part in (
     setting_up,
+    importing,
     content,
     watching,
     publishing,

@@ -1,4 +1,4 @@
-"""Commands about items: import, list, show, publish, withdraw, revise, hold and release; and feeds."""
+"""Commands about items: list, show, publish, withdraw, revise, hold and release; and feeds."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from digest import feeds, intake, items, publications, review
+from digest import feeds, items, publications, review
 from digest.cli import desk, paper
 from digest.errors import BadInput, Refused
 from digest.home import Home
-from digest.intake import Report, ways
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The item's short name, as in its address.")]
 Digest = Annotated[str, typer.Option(help="The digest's short name, such as weekly.")]
@@ -28,56 +27,11 @@ feeds_app = typer.Typer(help="The feed files.", no_args_is_help=True)
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command("import")(bring_in)
     app.add_typer(items_app, name="items")
     app.add_typer(feeds_app, name="feeds")
 
 
-# --- bringing in -----------------------------------------------------------------------------------------------
-
-
-def bring_in(
-    context: typer.Context,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Markdown files, an export, or a feed's address.")],
-    kind: Annotated[str, typer.Option("--as", help="What it is: markdown, wordpress or feed.")] = "",
-    digest: Annotated[str, typer.Option(help="Whose rules say what categories are; the first one's.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
-    known: Annotated[bool, typer.Option("--known", help="An old library: publish without telling readers.")] = False,
-    as_json: desk.AsJson = False,
-) -> None:
-    """Bring items in; again is harmless, and one bad file or post never stops the rest."""
-    way = ways.find(path, kind)
-    home = desk.desk(context).home()
-    with home.db.reading() as conn:
-        found = ways.read(home, conn, path, way, digest=digest, now=desk.now(), keep_media=not dry_run)
-    drafts = list(found)
-    zone = home.settings.site.time_zone
-    report = home.db.run(
-        partial(intake.bring_in, drafts=drafts, now=desk.now(), zone=zone, known=known, dry_run=dry_run)
-    )
-    if not dry_run:
-        follow(home)
-    desk.answer(report, *(_came(report, dry_run) if drafts else [_nothing(path, way)]), as_json=as_json)
-    if not as_json:
-        desk.problems(report.problems)
-
-
-def _came(report: Report, dry_run: bool) -> list[str]:
-    return [f"{'Would be: ' if dry_run else ''}{came(report)}", *(["Nothing was changed."] if dry_run else [])]
-
-
-def came(report: Report) -> str:
-    """What came in, in a line."""
-    counts = (
-        f"{report.created} created, {report.changed} changed, {report.unchanged} unchanged, {report.refused} refused"
-    )
-    return f"{counts}. {report.news} {'is' if report.news == 1 else 'are'} news to readers."
-
-
-def _nothing(named: str, way: str) -> str:
-    if way == ways.MARKDOWN:
-        return f"There is no Markdown file in {named}, so nothing came in. Files end in .md; a README is no item."
-    return f"There is no {'post and no page' if way == ways.WORDPRESS else 'entry'} in {named}, so nothing came in."
+# --- feeds -----------------------------------------------------------------------------------------------------
 
 
 def follow(home: Home) -> feeds.Built:

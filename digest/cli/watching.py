@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from digest import publications
-from digest.cli import content, desk, paper
+from digest.cli import content, desk, importing, paper
 from digest.delivery import staff_mail
 from digest.errors import BadInput, Problem
 from digest.home import Home
@@ -56,7 +56,7 @@ def _welcome(home: Home, added: Check) -> Iterator[str]:
     yield f"{source.name} is watched now, as source {source.id}: {standing.address}"
     if standing.moved_from:
         yield f"It has moved there from {standing.moved_from}."
-    yield f"It has {count} {'entry' if count == 1 else 'entries'}: {content.came(report)}"
+    yield f"It has {count} {'entry' if count == 1 else 'entries'}: {importing.came(report)}"
     if source.drafts:
         yield "They wait as drafts, and so will new ones: `digest items list --state draft` shows them, and "
         yield "`digest items publish SLUG` publishes one (with --known: without telling readers)."
@@ -139,7 +139,7 @@ def _told(home: Home, done: Check) -> str:
     if standing.last_error:
         then = f"It is tried again on {_when(home, standing.next_check_at)}." if standing.next_check_at else ""
         return f"{source.id} {source.name}: {standing.last_error} {then or 'It is not asked any more.'}"
-    return f"{source.id} {source.name}: {content.came(done.report) if done.report else 'nothing has changed.'}"
+    return f"{source.id} {source.name}: {importing.came(done.report) if done.report else 'nothing has changed.'}"
 
 
 @sources_app.command("remove")

@@ -1,13 +1,13 @@
 """The ways in: each yields drafts, and this brings them to the shelf and says what became of each.
 
-Promises: one bad draft never stops the rest, since each is brought in behind a savepoint; a dry run reports what a
-real one would, and leaves nothing. Refuses nothing itself: what is wrong with a draft is reported with its place.
+Promises: one bad draft never stops the rest, since each is brought in behind a savepoint; however many come, they are
+not all held at once, and nobody else waits long for the database; a dry run reports what a real one would, and leaves
+nothing. Refuses nothing itself: what is wrong with a draft is reported with its place.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,8 +15,12 @@ from functools import partial
 from sqlalchemy import Connection
 
 from digest import items
+from digest.db import Database
 from digest.errors import BadInput, DigestError, Problem
 from digest.items import Draft
+
+TURN, TURN_SIZE = 500, 8_000_000  # drafts, and characters of their bodies, in one transaction
+MOST_PROBLEMS = 1_000
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,53 @@ class Report:
     unchanged: int = 0
     refused: int = 0
     news: int = 0  # log entries written
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()  # the first MOST_PROBLEMS
+    more_problems: int = 0
 
     def __add__(self, other: Report) -> Report:
-        names = [field.name for field in dataclasses.fields(self)]
-        return Report(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        problems = (*self.problems, *other.problems)
+        return Report(
+            self.created + other.created,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.refused + other.refused,
+            self.news + other.news,
+            problems[:MOST_PROBLEMS],
+            self.more_problems + other.more_problems + len(problems[MOST_PROBLEMS:]),
+        )
+
+
+def bring_in_turns(
+    db: Database,
+    drafts: Iterable[Draft | Problem],
+    *,
+    now: datetime,
+    zone: str,
+    known: bool = False,
+    dry_run: bool = False,
+) -> Report:
+    """Puts each draft on the shelf, so many in one transaction; a fault in the midst leaves what came before it.
+
+    The drafts are made between the transactions, so that reading and fetching keep nobody waiting. In a dry run, a
+    draft does not meet those of earlier transactions.
+    """
+    report = Report()
+    for turn in _turns(drafts):
+        report += db.run(partial(bring_in, drafts=turn, now=now, zone=zone, known=known, dry_run=dry_run))
+    return report
+
+
+def _turns(drafts: Iterable[Draft | Problem]) -> Iterator[list[Draft | Problem]]:
+    turn: list[Draft | Problem] = []
+    size = 0
+    for draft in drafts:
+        turn.append(draft)
+        size += len(draft.body) if isinstance(draft, Draft) else 0
+        if len(turn) >= TURN or size >= TURN_SIZE:
+            yield turn
+            turn, size = [], 0
+    if turn:
+        yield turn
 
 
 def bring_in(
@@ -55,12 +101,7 @@ def bring_in(
     with conn.begin_nested() as whole:
         for draft in drafts:
             what, news, problems = _bring_one(conn, draft, put)
-            report = dataclasses.replace(
-                report,
-                **{what: getattr(report, what) + 1},
-                news=report.news + news,
-                problems=(*report.problems, *problems),
-            )
+            report += Report(news=news, problems=problems, **{what: 1})
         if dry_run:
             whole.rollback()
     return report

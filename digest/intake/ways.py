@@ -11,12 +11,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from digest import publications, rules
+from digest import fetch, publications, rules, wxr
 from digest.drafts import Draft
 from digest.errors import BadInput, NotFound, Problem
 from digest.home import Home
 from digest.intake import entries, feed, look, markdown, wordpress
 from digest.intake.categories import Rules
+from digest.intake.uploads import Uploads
 from digest.publications import Digest
 
 MARKDOWN, WORDPRESS, FEED = "markdown", "wordpress", "feed"
@@ -37,7 +38,7 @@ def find(named: str, way: str = "") -> str:
         raise NotFound(f"There is no {named}. Name a folder of Markdown files, a file, or the address of a feed.")
     told = MARKDOWN if path.is_dir() else BY_ENDING.get(path.suffix.lower(), "")
     if not told and path.suffix.lower() == ".xml":
-        told = WORDPRESS if wordpress.is_export(path) else FEED
+        told = WORDPRESS if wxr.is_export(path) else FEED
     found = way or told
     if not found or (found == MARKDOWN) != (told == MARKDOWN):
         why = f"{named} is neither Markdown nor an export of WordPress nor a feed."
@@ -53,18 +54,23 @@ def is_address(named: str) -> bool:
 
 
 def read(
-    home: Home, conn: Connection, named: str, way: str, *, digest: str, now: datetime, keep_media: bool
+    home: Home, conn: Connection, named: str, way: str, *, digest: str, now: datetime, files: Uploads
 ) -> Iterator[Draft | Problem]:
     """The drafts, by the rules of the digest (the first one unless named). Raises BadInput, NotFound or Refused."""
     if way == MARKDOWN:
-        return markdown.read(Path(named), zone=home.settings.site.time_zone, media=home.media if keep_media else None)
+        return markdown.read(Path(named), zone=home.settings.site.time_zone, media=files.media if files.keep else None)
     every = [publications.find(conn, digest)] if digest else publications.all(conn)
     made = rules_of(conn, every[0]) if every else Rules()
     if way == WORDPRESS:
-        return wordpress.read(Path(named), rules=made)
+        return wordpress.read(Path(named), rules=made, files=files)
     found, address = _feed(home, named)
     language = every[0].languages[0] if every else "en"
     return iter(entries.drafts(found, address=address, now=now, rules=made, language=language))
+
+
+def way_out(home: Home) -> fetch.Way:
+    """The way to other hosts, as the settings open it."""
+    return fetch.also(home.settings.intake.inner_networks)
 
 
 def rules_of(conn: Connection, digest: Digest) -> Rules:

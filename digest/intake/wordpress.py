@@ -1,184 +1,148 @@
-"""A WordPress export file (WXR 1.0 to 1.2) becomes drafts.
+"""A post of WordPress becomes a draft: what its states, dates, categories, shortcodes and files are here.
 
-Promises: the file is read in a stream, so that its size costs no memory; posts and pages come in the file's order,
-each with its author, topics, kind, excerpt and day; private, protected and unfinished ones come as drafts; what only
-WordPress understands (shortcodes, comments of blocks) is taken out, and its words stay. Refuses: files that are no such
-export, entities and whatever leads out of the file, and single posts of more than 5 MB.
+Promises: posts and pages come in the export's order, each with its author, topics, kind, excerpt, day, featured image
+and PDF; private, protected and unfinished ones come as drafts; what only WordPress understands is taken out, and its
+words stay. One bad post stops no other. Refuses: single posts of more than 5 million characters.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
+from html import unescape
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
-from lxml import etree
-
-from digest import markup
+from digest import markup, wxr
 from digest.drafts import Draft
-from digest.errors import BadInput, NotFound, Problem
-from digest.intake import categories
+from digest.errors import BadInput, DigestError, Problem
+from digest.intake import categories, illustrations, uploads
 from digest.intake.categories import Rules
 from digest.intake.identity import identity
 from digest.intake.markdown import slugify
-from digest.shelf import Author
+from digest.intake.shortcodes import paragraphs, without_shortcodes
+from digest.intake.uploads import Uploads
+from digest.shelf import Attachment, Author
+from digest.wxr import Post, Site
 
-SNIFFED = 65_536  # bytes in which an export names itself
-LARGEST = 5_000_000  # characters of one post
 KINDS = ("post", "page")
 STATES = {"publish": "published", "future": "scheduled", "draft": "draft", "pending": "draft", "private": "draft"}
 UNDATED = "0000-00-00 00:00:00"
-CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
-CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
-_OURS = re.compile(r"\{http://wordpress\.org/export/1\.[0-9]/(excerpt/)?\}(\w+)")
+_PDF_LINK = re.compile(r'<a [^>]*?href="([^"?#]+\.pdf)(?:[?#][^"]*)?"', re.IGNORECASE)  # as `markup.clean` writes it
 
 
-def read(path: Path, *, rules: Rules) -> Iterator[Draft | Problem]:
+def read(path: Path, *, rules: Rules, files: Uploads = uploads.NONE) -> Iterator[Draft | Problem]:
     """The drafts of an export, and a problem in the place of each post that cannot be read.
 
-    Raises NotFound without the file, BadInput for what is no export.
+    The file is read twice: the files of a post may stand behind it. Raises NotFound without the file, BadInput for
+    what is no export, and for a fault of the file in the midst of it.
     """
-    if not path.is_file():
-        raise NotFound(f"There is no file {path}. Name the export that WordPress wrote (Tools, Export).")
-    authors: dict[str, str] = {}
-    version = home = ""
-    for name, element in _elements(path):
-        if name == "wxr_version":
-            version = element.text or ""
-        elif name == "base_blog_url" or (name == "link" and not home):
-            home = element.text or ""
-        elif name == "author":
-            fields = _fields(element)
-            authors[fields.get("author_login", "")] = fields.get("author_display_name", "")
-        elif name == "item":
-            if not version:
-                raise _no_export(path)
-            post = _Post(_fields(element), _categories(element))
-            if post.type in KINDS and post.status in STATES:
-                yield _draft(post, authors, home, rules)
-    if not version:
-        raise _no_export(path)
-
-
-def is_export(path: Path) -> bool:
-    """Whether the file says near its beginning that it is one; a feed is XML too."""
-    with path.open("rb") as file:
-        return b"wordpress.org/export/" in file.read(SNIFFED)
-
-
-def _no_export(path: Path) -> BadInput:
-    why = "It is no export of WordPress: it has no wxr_version."
-    return BadInput(str(path), why, "Take the file that Tools, Export writes there.")
-
-
-def _elements(path: Path) -> Iterator[tuple[str, Any]]:
-    """The elements below the channel, one at a time; each is forgotten when the next one comes."""
-    try:
-        with path.open("rb") as file:
-            reading = etree.iterparse(
-                file, events=("end",), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
-            )
-            for _, element in reading:
-                parent = element.getparent()
-                if parent is None or parent.tag != "channel":
-                    continue
-                yield _name(element.tag), element
-                element.clear()
-                while element.getprevious() is not None:
-                    del parent[0]
-    except etree.XMLSyntaxError as error:
-        where = f"{path}, line {error.lineno}"
-        raise BadInput(
-            where, f"The XML is broken ({markup.line(error.msg or '')[:120]}).", "Export it anew."
-        ) from error
-
-
-def _name(tag: object) -> str:
-    """The name without its namespace; `excerpt` for WordPress's own excerpt, empty for comments."""
-    if not isinstance(tag, str):
-        return ""
-    if tag == CONTENT:
-        return "content"
-    if tag == CREATOR:
-        return "creator"
-    ours = _OURS.fullmatch(tag)
-    return ("excerpt" if ours[1] else ours[2]) if ours else tag
+    reading = _Reading(wxr.site(path), rules, files)
+    for post in wxr.posts(path, KINDS):
+        if post.text("status") in STATES:
+            yield reading.draft(post)
 
 
 @dataclass(frozen=True)
-class _Post:
-    """One item of the export: its fields by name, and (domain, short name, name) of its categories and tags."""
+class _Reading:
+    """One export, and what staff said of it."""
 
-    fields: Mapping[str, str]
-    terms: tuple[tuple[str, str, str], ...]
+    site: Site
+    rules: Rules
+    files: Uploads
 
-    @property
-    def type(self) -> str:
-        return self.fields.get("post_type", "")
+    def draft(self, post: Post) -> Draft | Problem:
+        """The post as a draft, or what is wrong with it."""
+        where = markup.line(f"post {post.text('post_id')}, {post.text('title') or post.text('post_name')}")[:120]
+        try:
+            return self._from(post, where)
+        except BadInput as error:
+            return error.problem.within(where)
 
-    @property
-    def status(self) -> str:
-        return self.fields.get("status", "")
+    def _from(self, post: Post, where: str) -> Draft:
+        if post.oversize:
+            raise BadInput(post.oversize, "It is too long.", "Shorten it there, and export anew.")
+        at, link = _moment(post), post.text("link").strip()
+        state = "draft" if post.text("post_password").strip() else STATES[post.text("status")]
+        html = paragraphs(without_shortcodes(post.text("content")))
+        body = markup.clean(html, link)
+        attachments, remarks = self._attachments(post, body)
+        kind, topics = _classified(post, self.rules)
+        called = post.text("guid").strip() or f"post {post.text('post_id')}"
+        source, foreign_id = identity(f"{self.site.home.rstrip('/')}/feed/", called)  # as the site's own feed calls it
+        author = markup.line(self.site.authors.get(post.text("creator"), "") or post.text("creator"))
+        return Draft(
+            slug=slugify(post.text("post_name")) or slugify(post.text("title")) or f"post-{post.text('post_id')}",
+            kind=kind,
+            title=markup.line(markup.to_text(markup.clean(post.text("title")))) or "Untitled",
+            excerpt=markup.line(markup.to_text(markup.clean(without_shortcodes(post.text("excerpt"))))),
+            body=body,
+            published_at=at if state == "published" else None,
+            publish_at=at if state == "scheduled" else None,
+            canonical_url=link if state == "published" and markup.address(link, schemes=("http", "https")) else "",
+            featured=post.text("is_sticky") == "1",
+            authors=(Author(author),) if author else (),
+            topics=topics,
+            attachments=attachments,
+            source=source,
+            foreign_id=foreign_id,
+            state=state,
+            where=where,
+            remarks=tuple(one.within(where) for one in (*illustrations.remarks(html, body), *remarks)),
+        )
 
-    def text(self, name: str) -> str:
-        return self.fields.get(name, "")
+    def _attachments(self, post: Post, body: markup.Clean) -> tuple[tuple[Attachment, ...], list[Problem]]:
+        """The PDF and the featured image of a post, and what to say of them."""
+        found: list[Attachment | None] = []
+        remarks: list[Problem] = []
+        if paper := self._paper(post, body):
+            found.append(self._brought("pdf", paper, "", remarks))
+        number = post.text(wxr.THUMBNAIL)
+        if number and number not in self.site.files:
+            why, remedy = "It is not in the export.", "Export all content there."
+            remarks.append(Problem("featured image", why, remedy))
+        elif number:
+            picture = self.site.files[number]
+            shown = self._brought("image", picture.url, picture.alt, remarks)
+            found.append(shown)
+            if shown and not shown.alt:
+                why = "It has no alternative text, so it is kept and not shown."
+                remarks.append(Problem("featured image", why, "Write one in the media library there, or here."))
+        return tuple(one for one in found if one), remarks
+
+    def _paper(self, post: Post, body: str) -> str:
+        """The address of the post's PDF: the first of its own site that it links to, else one uploaded for it."""
+        host = urlsplit(self.site.home).hostname
+        linked = (unescape(found[1]) for found in _PDF_LINK.finditer(body))
+        mine = [url for url in linked if _host(url) == host]
+        return next(iter(mine), "") or self.site.papers.get(post.text("post_id"), "")
+
+    def _brought(self, role: str, url: str, alt: str, remarks: list[Problem]) -> Attachment | None:
+        attachment, failed = self.files.bring(role, url, alt)
+        if failed is not None:
+            remarks.append(_stays(role, failed))
+        elif attachment is None:
+            remarks.append(Problem(role, f"{url[:200]} has no https and was left out.", "Bring it in with --uploads."))
+        return attachment
 
 
-def _fields(element: Any) -> dict[str, str]:
-    return {_name(child.tag): "".join(child.itertext()) for child in element if len(child) == 0}
+def _stays(role: str, failed: DigestError) -> Problem:
+    if isinstance(failed, BadInput):
+        return Problem(role, f"It stays where it is. {failed.problem.why}", failed.problem.remedy)
+    why, _, remedy = str(failed).partition(". ")
+    return Problem(role, f"It stays where it is. {why.rstrip('.')}.", remedy)
 
 
-def _categories(element: Any) -> tuple[tuple[str, str, str], ...]:
-    found = element.findall("category")
-    return tuple((one.get("domain", ""), one.get("nicename", ""), (one.text or "").strip()) for one in found)
-
-
-# --- one post --------------------------------------------------------------------------------------------------
-
-
-def _draft(post: _Post, authors: Mapping[str, str], home: str, rules: Rules) -> Draft | Problem:
-    where = markup.line(f"post {post.text('post_id')}, {post.text('title') or post.text('post_name')}")[:120]
+def _host(url: str) -> str | None:
     try:
-        return _from(post, authors, home, rules, where)
-    except BadInput as error:
-        return error.problem.within(where)
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
-def _from(post: _Post, authors: Mapping[str, str], home: str, rules: Rules, where: str) -> Draft:
-    content = post.text("content")
-    if len(content) > LARGEST:
-        raise BadInput("content", f"It has more than {LARGEST:,} characters.", "Shorten it there, and export anew.")
-    at, link = _moment(post), post.text("link").strip()
-    protected = bool(post.text("post_password").strip())
-    state = "draft" if protected else STATES[post.status]
-    kind, topics = _classified(post, rules)
-    called = post.text("guid").strip() or f"post {post.text('post_id')}"
-    source, foreign_id = identity(f"{home.rstrip('/')}/feed/", called)  # as the site's own feed calls it
-    author = markup.line(authors.get(post.text("creator"), "") or post.text("creator"))
-    return Draft(
-        slug=slugify(post.text("post_name")) or slugify(post.text("title")) or f"post-{post.text('post_id')}",
-        kind=kind,
-        title=markup.line(markup.to_text(markup.clean(post.text("title")))) or "Untitled",
-        excerpt=markup.line(markup.to_text(markup.clean(without_shortcodes(post.text("excerpt"))))),
-        body=markup.clean(paragraphs(without_shortcodes(content)), link),
-        published_at=at if state == "published" else None,
-        publish_at=at if state == "scheduled" else None,
-        canonical_url=link if state == "published" and markup.address(link, schemes=("http", "https")) else "",
-        featured=post.text("is_sticky") == "1",
-        authors=(Author(author),) if author else (),
-        topics=topics,
-        source=source,
-        foreign_id=foreign_id,
-        state=state,
-        where=where,
-    )
-
-
-def _moment(post: _Post) -> datetime | None:
+def _moment(post: Post) -> datetime | None:
     """When it was published, or is to be; WordPress writes zeros for what never was."""
     for name in ("post_date_gmt", "post_date"):
         text = post.text(name).strip()
@@ -190,50 +154,7 @@ def _moment(post: _Post) -> datetime | None:
     return None
 
 
-def _classified(post: _Post, rules: Rules) -> tuple[str, tuple[str, ...]]:
+def _classified(post: Post, rules: Rules) -> tuple[str, tuple[str, ...]]:
     """A category is a topic of its own name, a tag is none, unless a rule says otherwise."""
     named = ((short or name, domain == "category") for domain, short, name in post.terms)
-    return categories.sort(named, rules, "page" if post.type == "page" else "")
-
-
-# --- what only WordPress understands ---------------------------------------------------------------------------
-
-_CODE = re.compile(r"\[(\[?)(/?)([a-z][a-z0-9_-]*)((?:\s[^\]\[<>]*)?)\](\]?)", re.IGNORECASE)
-_KNOWN = frozenset(("caption", "wp_caption", "gallery", "embed", "audio", "video", "playlist"))
-_EMBED = re.compile(r"\[embed[^\]]*\]\s*(https?://[^\s\[\]<>\"]+)\s*\[/embed\]", re.IGNORECASE)
-_ADDRESS = re.compile(r"""\b(?:url|src|href|mp3|mp4)\s*=\s*["'](https?://[^"'\s<>]+)["']""", re.IGNORECASE)
-_BLOCKS = re.compile(r"<(p|div|table|ul|ol|h[1-6]|blockquote|figure|section|article|pre|hr|dl)\b", re.IGNORECASE)
-_COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
-
-
-def without_shortcodes(text: str) -> str:
-    """Shortcodes taken out: what they stand around stays, one that names an address becomes a link.
-
-    What is in brackets and no shortcode stays: a known name, attributes, or a closing partner make one.
-    """
-    text = _EMBED.sub(lambda found: _link(found[1]), text)
-    closed = {found[3].lower() for found in _CODE.finditer(text) if found[2]}
-
-    def plain(found: re.Match[str]) -> str:
-        name, attributes = found[3].lower(), found[4]
-        if found[1] and found[5]:  # [[escaped]]
-            return found[0][1:-1]
-        if name not in _KNOWN and name not in closed and "=" not in attributes:
-            return found[0]
-        address = _ADDRESS.search(attributes)
-        return f"{found[1]}{_link(address[1]) if address and not found[2] else ''}{found[5]}"
-
-    return _CODE.sub(plain, text)
-
-
-def _link(address: str) -> str:
-    return f'<a href="{escape(address)}">{escape(address)}</a>'
-
-
-def paragraphs(html: str) -> str:
-    """Text of the old editor, whose paragraphs are empty lines, as HTML; what has blocks already is left alone."""
-    html = _COMMENTS.sub("", html).replace("\r\n", "\n")
-    if _BLOCKS.search(html):
-        return html
-    parts = [part.strip() for part in re.split(r"\n\s*\n", html) if part.strip()]
-    return "\n".join(f"<p>{part.replace(chr(10), '<br>')}</p>" for part in parts)
+    return categories.sort(named, rules, "page" if post.text("post_type") == "page" else "")

@@ -15,7 +15,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from litestar import Response, get
+from litestar import MediaType, Response, get
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 from litestar.response import Stream
@@ -86,7 +86,9 @@ def _answer(request: WebRequest, path: Path, media_type: str, said: dict[str, st
     if fields.get("if-range", etag).strip() not in (etag, said["last-modified"]):  # a part of another file is no use
         part = None
     if part == 416:
-        return Response(b"", status_code=416, headers={"content-range": f"bytes */{known.st_size}"})
+        return Response(
+            b"", status_code=416, media_type=MediaType.TEXT, headers={"content-range": f"bytes */{known.st_size}"}
+        )
     whole = part or ranges.Part(0, known.st_size, known.st_size)
     if part:
         said["content-range"] = part.content_range

@@ -8,7 +8,7 @@ import pytest
 
 from digest.cli import paper
 from tests.digest.cli.conftest import Digest
-from tests.digest.intake import feed_dialects, test_wordpress
+from tests.digest.intake import feed_dialects, wxr_maker
 from tests.standins.hostile_host import listening
 
 ITEM = """---
@@ -50,7 +50,7 @@ def test_an_import_again_changes_nothing(digest: Digest, folder: Path) -> None:
 
 def test_an_import_as_json_has_the_numbers_and_the_problems(digest: Digest, folder: Path) -> None:
     report = digest("import", folder, "--json").document
-    assert report.keys() == {"created", "changed", "unchanged", "refused", "news", "problems"}
+    assert report.keys() == {"created", "changed", "unchanged", "refused", "news", "problems", "more_problems"}
     assert (report["created"], report["refused"], report["news"]) == (2, 1, 2)
     assert [problem.keys() for problem in report["problems"]] == [{"where", "why", "remedy"}]
 
@@ -303,8 +303,8 @@ def test_foreign_text_cannot_move_the_terminal(capsys: pytest.CaptureFixture[str
 
 
 def test_an_export_of_wordpress_comes_in_by_the_rules_of_the_digest(digest: Digest, tmp_path: Path) -> None:
-    terms = test_wordpress.term("category", "fact-sheets") + test_wordpress.term("category", "law")
-    file = test_wordpress.export(tmp_path, [test_wordpress.post(1, terms=terms), test_wordpress.post(2, date="never")])
+    terms = wxr_maker.term("category", "fact-sheets") + wxr_maker.term("category", "law")
+    file = wxr_maker.export(tmp_path / "export.xml", [wxr_maker.post(1, terms=terms), wxr_maker.post(2, date="never")])
     rules = ("import_kinds=fact-sheets=fact sheet", "import_topics=law=detainers")
     assert digest("publications", "set", "weekly", *rules).code == 0
     assert "import_topics  law=detainers" in digest("publications", "show", "weekly").out

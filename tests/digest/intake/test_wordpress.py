@@ -1,83 +1,51 @@
-"""WordPress's export file: what each oddity of it becomes, in bounded memory, and again without change."""
+"""WordPress's posts: what each oddity of them becomes, with their files, and again without change."""
 
 from __future__ import annotations
 
-import tracemalloc
-from collections.abc import Iterable, Iterator
+import dataclasses
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest import intake, items
+from digest import fetch, intake, items
 from digest.db import Database
 from digest.drafts import Draft
-from digest.errors import BadInput, NotFound, Problem
-from digest.intake import wordpress
+from digest.errors import Problem
+from digest.intake import uploads, wordpress
 from digest.intake.categories import Rules
-from digest.intake.wordpress import paragraphs, without_shortcodes
+from digest.intake.shortcodes import paragraphs, without_shortcodes
+from digest.intake.uploads import Budget, Uploads
 from tests.conftest import NOW
+from tests.digest import samples
+from tests.digest.intake import wxr_maker
+from tests.digest.intake.wxr_maker import SITE, attachment, export, meta, post, term
 
 ZONE = "America/New_York"
-HEAD = """<?xml version="1.0" encoding="UTF-8" ?>
-<!-- This is a WordPress eXtended RSS file -->
-<rss version="2.0" xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/"
- xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:dc="http://purl.org/dc/elements/1.1/"
- xmlns:wp="http://wordpress.org/export/1.2/">
-<channel><title>Path to Public Safety</title><link>https://old.example.org</link>
-<wp:wxr_version>1.2</wp:wxr_version><wp:base_site_url>https://old.example.org</wp:base_site_url>
-<wp:author><wp:author_id>1</wp:author_id><wp:author_login><![CDATA[dana]]></wp:author_login>
-<wp:author_display_name><![CDATA[Dana Ruiz]]></wp:author_display_name></wp:author>
-"""
-TAIL = "</channel></rss>\n"
+RULES = Rules({"fact-sheets": "fact sheet"}, {"law": "detainers", "news": "", "court": "courts"})
 
 
-def cdata(text: str) -> str:
-    return "<![CDATA[" + text.replace("]]>", "]]]]><![CDATA[>") + "]]>"
+def read(
+    folder: Path, *written: str, rules: Rules | None = None, files: Uploads = uploads.NONE
+) -> list[Draft | Problem]:
+    return list(wordpress.read(export(folder / "export.xml", written), rules=rules or Rules(), files=files))
 
 
-def post(number: int, **given: str) -> str:
-    """One item as WordPress writes it."""
-    f = {
-        "title": f"Post {number}", "name": f"post-{number}", "status": "publish", "type": "post", "password": "",
-        "date": "2021-04-22 16:00:00", "content": f"<p>All of {number}.</p>", "excerpt": "", "terms": "", "sticky": "0",
-    } | given  # fmt: skip
-    return f"""<item><title>{escape(f["title"])}</title><link>https://old.example.org/{f["name"]}/</link>
-<pubDate>Thu, 22 Apr 2021 16:00:00 +0000</pubDate><dc:creator><![CDATA[dana]]></dc:creator>
-<guid isPermaLink="false">https://old.example.org/?p={number}</guid><description></description>
-<content:encoded>{cdata(f["content"])}</content:encoded><excerpt:encoded>{cdata(f["excerpt"])}</excerpt:encoded>
-<wp:post_id>{number}</wp:post_id><wp:post_date>2021-04-22 12:00:00</wp:post_date>
-<wp:post_date_gmt>{f["date"]}</wp:post_date_gmt><wp:post_name>{f["name"]}</wp:post_name>
-<wp:status>{f["status"]}</wp:status><wp:post_type>{f["type"]}</wp:post_type>
-<wp:post_password>{f["password"]}</wp:post_password><wp:is_sticky>{f["sticky"]}</wp:is_sticky>{f["terms"]}
-<wp:postmeta><wp:meta_key>_edit_last</wp:meta_key><wp:meta_value>1</wp:meta_value></wp:postmeta></item>
-"""
-
-
-def term(domain: str, short: str, name: str = "") -> str:
-    return f'<category domain="{domain}" nicename="{short}">{cdata(name or short)}</category>'
-
-
-def export(path: Path, posts: Iterable[str]) -> Path:
-    """Writes an export file."""
-    file = path / "export.xml"
-    with file.open("w", encoding="utf-8") as out:
-        out.write(HEAD)
-        out.writelines(posts)
-        out.write(TAIL)
-    return file
-
-
-def read(path: Path, *posts: str, rules: Rules | None = None) -> list[Draft | Problem]:
-    return list(wordpress.read(export(path, posts), rules=rules or Rules()))
-
-
-def only(path: Path, **given: str) -> Draft:
-    (found,) = read(path, post(7, **given))
+def only(folder: Path, *more: str, files: Uploads = uploads.NONE, **given: str) -> Draft:
+    (found,) = read(folder, post(7, **given), *more, files=files)
     assert isinstance(found, Draft), found
     return found
+
+
+def whys(draft: Draft) -> list[str]:
+    return [remark.why for remark in draft.remarks]
 
 
 def test_a_post_comes_with_all_that_it_has(tmp_path: Path) -> None:
@@ -86,51 +54,190 @@ def test_a_post_comes_with_all_that_it_has(tmp_path: Path) -> None:
         tmp_path, title="Q &amp; A: “Why?”", content="<p>See <a href='/b/'>b</a>.</p>", terms=terms, sticky="1"
     )
     assert (draft.slug, draft.title, draft.kind) == ("post-7", "Q & A: “Why?”", "article")
-    assert draft.body == '<p>See <a href="https://old.example.org/b/">b</a>.</p>'
+    assert draft.body == f'<p>See <a href="{SITE}/b/">b</a>.</p>'
     assert draft.published_at is not None
     assert draft.published_at.isoformat() == "2021-04-22T16:00:00+00:00"
     assert [author.name for author in draft.authors] == ["Dana Ruiz"]
     assert (draft.topics, draft.featured) == (("detainers",), True)
-    assert draft.canonical_url == "https://old.example.org/post-7/"
+    assert draft.canonical_url == f"{SITE}/post-7/"
     assert (draft.source, draft.foreign_id) == ("old.example.org", "old.example.org?p=7")
 
 
-@pytest.mark.parametrize(
-    ("given", "state"),
-    [
+def test_only_what_everybody_could_read_is_published(tmp_path: Path) -> None:
+    given = (
         ({"status": "publish"}, "published"),
         ({"status": "private"}, "draft"),
         ({"status": "pending"}, "draft"),
         ({"status": "draft", "date": "0000-00-00 00:00:00"}, "draft"),
         ({"status": "publish", "password": "secret"}, "draft"),
         ({"status": "future", "date": "2030-01-01 00:00:00"}, "scheduled"),
-    ],
-)
-def test_only_what_everybody_could_read_is_published(tmp_path: Path, given: dict[str, str], state: str) -> None:
-    assert only(tmp_path, **given).state == state
-
-
-@pytest.mark.parametrize("given", [{"status": "trash"}, {"status": "auto-draft"}, {"type": "nav_menu_item"},
-                                   {"type": "attachment", "status": "inherit"}, {"type": "revision"}])  # fmt: skip
-def test_what_is_no_post_or_thrown_away_is_left_out(tmp_path: Path, given: dict[str, str]) -> None:
-    assert read(tmp_path, post(1, **given)) == []
+        ({"status": "trash"}, None),
+        ({"status": "auto-draft"}, None),
+        ({"type": "nav_menu_item"}, None),
+        ({"type": "attachment", "status": "inherit"}, None),
+        ({"type": "revision", "status": "inherit"}, None),
+    )
+    found = read(tmp_path, *(post(number, **one) for number, (one, _) in enumerate(given)))
+    states = {one.slug: one.state for one in found if isinstance(one, Draft)}
+    assert states == {f"post-{number}": state for number, (_, state) in enumerate(given) if state}
 
 
 def test_rules_make_kinds_and_topics_of_categories_and_tags(tmp_path: Path) -> None:
-    rules = Rules({"fact-sheets": "fact sheet"}, {"law": "detainers", "news": "", "court": "courts"})
     terms = "".join(
         [term("category", "fact-sheets"), term("category", "law"), term("category", "news"), term("post_tag", "court")]
     )
-    (draft,) = read(tmp_path, post(1, terms=terms), rules=rules)
+    (draft,) = read(tmp_path, post(1, terms=terms), rules=RULES)
     assert isinstance(draft, Draft)
     assert (draft.kind, draft.topics) == ("fact sheet", ("detainers", "courts"))
 
 
 def test_one_bad_post_stops_no_other_and_is_named(tmp_path: Path) -> None:
-    found = read(tmp_path, post(1), post(2, date="yesterday"), post(4, title=" "))
-    assert [type(one).__name__ for one in found] == ["Draft", "Problem", "Draft"]
-    assert isinstance(found[1], Problem)
-    assert found[1].where == "post 2, Post 2 (post_date_gmt)"
+    huge = f"<p>{'word ' * 2_400_000}</p>"  # 12 million characters
+    found = read(tmp_path, post(1), post(2, date="yesterday"), post(3, content=huge), post(4, title=" "))
+    assert [one.where if isinstance(one, Problem) else one.title for one in found] == [
+        "Post 1",
+        "post 2, Post 2 (post_date_gmt)",
+        "post 3, Post 3 (content)",
+        "Untitled",
+    ]
+
+
+# --- files -----------------------------------------------------------------------------------------------------
+
+PICTURE = attachment(90, "2021/05/badge.png", alt="A  badge")
+PAPER = attachment(91, "2021/05/a%20paper.pdf", parent=7)
+FEATURED = meta("_thumbnail_id", "90")
+LINKED = f'<p><a href="https://court.example/x.pdf">x</a> <a href="{SITE}/wp-content/uploads/2020/b.pdf?v=2">b</a></p>'
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of wp-content/uploads."""
+    folder = tmp_path / "uploads"
+    (folder / "2021" / "05").mkdir(parents=True)
+    (folder / "2021" / "05" / "badge.png").write_bytes(samples.picture("PNG", (40, 30)))
+    (folder / "2021" / "05" / "a paper.pdf").write_bytes(samples.paper(3))
+    return folder
+
+
+def test_without_a_copy_the_files_stay_where_they_are(tmp_path: Path) -> None:
+    """The files of a post may stand behind it in the export."""
+    draft = only(tmp_path, PICTURE, PAPER, more=FEATURED)
+    assert [(one.role, one.path, one.name, one.alt) for one in draft.attachments] == [
+        ("pdf", f"{SITE}/wp-content/uploads/2021/05/a%20paper.pdf", "a paper.pdf", ""),
+        ("image", f"{SITE}/wp-content/uploads/2021/05/badge.png", "badge.png", "A badge"),
+    ]
+    assert draft.remarks == ()
+
+
+def test_files_come_from_the_copy_and_are_known_the_next_time(tmp_path: Path, copy: Path) -> None:
+    kept = tmp_path / "media"
+    first = only(tmp_path, PICTURE, PAPER, more=FEATURED, files=Uploads(kept, copy))
+    assert [(one.role, one.pages, one.width, one.alt) for one in first.attachments] == [
+        ("pdf", 3, None, ""),
+        ("image", None, 40, "A badge"),
+    ]
+    assert all((kept / one.path).is_file() for one in first.attachments)
+    shutil.rmtree(copy)
+    for again in (Uploads(kept, copy), Uploads(kept)):
+        assert only(tmp_path, PICTURE, PAPER, more=FEATURED, files=again) == first
+
+
+def test_the_paper_is_the_first_of_the_site_s_own_that_the_post_links_to(tmp_path: Path) -> None:
+    draft = only(tmp_path, PAPER, content=LINKED)
+    assert [one.path for one in draft.attachments] == [f"{SITE}/wp-content/uploads/2020/b.pdf"]
+
+
+def test_what_cannot_be_had_stays_a_link_and_is_named(tmp_path: Path, copy: Path) -> None:
+    (copy / "2021" / "05" / "badge.png").write_bytes(b"<html>gone</html>")
+    files = Uploads(tmp_path / "media", copy)
+    lost = attachment(92, "../../../etc/passwd.pdf", parent=7)
+    draft = only(tmp_path, PICTURE, lost, more=FEATURED, files=files)
+    assert [one.path.startswith(SITE) for one in draft.attachments] == [True, True]
+    assert [why.split(". ", 1)[0] for why in whys(draft)] == ["It stays where it is"] * 2
+    assert "leads out of its folder" in whys(draft)[0]
+    assert "neither a PDF nor" in whys(draft)[1]
+    assert {remark.where for remark in draft.remarks} == {"post 7, Post 7 (pdf)", "post 7, Post 7 (image)"}
+
+
+def test_a_picture_without_words_or_without_a_file_is_named(tmp_path: Path) -> None:
+    bare = attachment(90, "2021/05/badge.png")
+    assert whys(only(tmp_path, bare, more=FEATURED)) == ["It has no alternative text, so it is kept and not shown."]
+    assert whys(only(tmp_path, more=FEATURED)) == ["It is not in the export."]
+    plain = PICTURE.replace("https://old.example.org/wp-content", "http://old.example.org/wp-content")
+    draft = only(tmp_path, plain, more=FEATURED)
+    assert (draft.attachments, [why[-29:] for why in whys(draft)]) == ((), ["has no https and was left out."[-29:]])
+
+
+def test_a_trial_leaves_nothing(tmp_path: Path, copy: Path) -> None:
+    tried = only(tmp_path, PICTURE, more=FEATURED, files=Uploads(tmp_path / "media", copy, keep=False))
+    assert [one.width for one in tried.attachments] == [40]
+    assert not (tmp_path / "media").exists()
+
+
+class _Host(BaseHTTPRequestHandler):
+    """The old site: serves what its class holds, and counts what was asked for."""
+
+    files: dict[str, bytes] = {}  # noqa: RUF012 - replaced for each test
+    asked: list[str] = []  # noqa: RUF012
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        data = self.files.get(self.path)
+        self.send_response(404 if data is None else 200)
+        self.send_header("Content-Length", str(len(data or b"")))
+        self.end_headers()
+        self.wfile.write(data or b"")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def host() -> Iterator[tuple[type[_Host], str]]:
+    """The old site on a loopback port, and its address."""
+    handler = type("Host", (_Host,), {"files": {}, "asked": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=partial(server.serve_forever, 0.01), daemon=True)
+    thread.start()
+    yield handler, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_files_are_fetched_once_through_the_guard_and_within_bounds(
+    tmp_path: Path, host: tuple[type[_Host], str]
+) -> None:
+    old, address = host
+    old.files["/wp-content/uploads/2021/05/badge.png"] = samples.picture("PNG", (40, 30))
+    written = [one.replace(SITE, address) for one in (PICTURE, attachment(91, "2021/05/gone.pdf", parent=7))]
+    come = partial(only, tmp_path, *written, more=FEATURED)
+    kept, inside = tmp_path / "media", fetch.also(["127.0.0.0/8"])
+    outside = come(files=Uploads(kept, way=fetch.OUT))
+    assert (outside.attachments, old.asked) == ((), [])
+    assert all("not on the public Internet" in why for why in whys(outside))
+    spent = come(files=Uploads(kept, way=inside, budget=Budget(files=0)))
+    assert (old.asked, ["has fetched enough" in why for why in whys(spent)]) == ([], [True, True])
+    come(files=Uploads(kept, way=inside, keep=False))
+    assert old.asked == []
+    first = come(files=Uploads(kept, way=inside))
+    assert [(one.role, one.width) for one in first.attachments] == [("image", 40)]
+    assert ["answers 404" in why for why in whys(first)] == [True]
+    assert len(old.asked) == 2
+    again = come(files=Uploads(kept, way=inside))
+    assert again.attachments == first.attachments
+    assert [path[-8:] for path in old.asked] == ["gone.pdf", "adge.png", "gone.pdf"]
+
+
+def test_a_budget_is_spent_by_number_by_size_and_by_time() -> None:
+    for budget in (Budget(files=1), Budget(size=9), Budget(until=time.monotonic() - 1)):
+        fresh = budget.is_spent
+        budget.spend(10)
+        assert (budget.is_spent, fresh) == (True, budget.until < time.monotonic())
+
+
+# --- texts -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -163,65 +270,82 @@ def test_no_text_whatever_breaks_the_taking_out(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("<rss><channel><item></item></channel></rss>", "no export of WordPress"),
-        ("<rss><channel></channel></rss>", "no export of WordPress"),
-        ("<rss><channel>", "The XML is broken"),
-        ("no xml at all", "The XML is broken"),
-        ("", "The XML is broken"),
-    ],
+    "piece", ["[", "[embed", "[embed]", "[a ", "[/a]", "<!--", "<", "url=", "[a url='", "\n \n", "[[a]"]
 )
-def test_what_is_no_export_is_refused(tmp_path: Path, text: str, why: str) -> None:
-    file = tmp_path / "export.xml"
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(BadInput, match=why):
-        list(wordpress.read(file, rules=Rules()))
+def test_no_text_takes_more_than_its_share_of_time(piece: str) -> None:
+    """Half a million characters, which a quadratic reading would take minutes for."""
+    begun = time.process_time()
+    paragraphs(without_shortcodes(piece * (500_000 // len(piece))))
+    assert time.process_time() - begun < 20
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NotFound):
-        list(wordpress.read(tmp_path / "none.xml", rules=Rules()))
+# --- the whole -------------------------------------------------------------------------------------------------
 
 
-def test_entities_lead_nowhere_and_do_not_grow(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("a secret", encoding="utf-8")
-    growing = [f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 9)]
-    bomb = "".join(['<!ENTITY a0 "ha">', *growing])
-    doctype = f'<!DOCTYPE rss [<!ENTITY file SYSTEM "file://{tmp_path}/secret">{bomb}]>\n<rss'
-    text = HEAD.replace("<rss", doctype, 1) + post(1, title="T").replace("<title>T", "<title>T &file; &a8;") + TAIL
-    file = tmp_path / "export.xml"
-    file.write_text(text, encoding="utf-8")
-    try:
-        found = list(wordpress.read(file, rules=Rules()))
-    except BadInput:
-        return
-    assert "secret" not in repr(found)
-    assert len(repr(found)) < 20_000
+def test_every_oddity_comes_in_once_and_again_changes_nothing(db: Database, tmp_path: Path) -> None:
+    count = 2 * len(wxr_maker.ODDITIES) + 4
+    file = wxr_maker.write(tmp_path / "export.xml", count)
+    files = Uploads(tmp_path / "media", wxr_maker.uploads(tmp_path / "uploads", count))
+    come = wxr_maker.becomes(count)
+    kept = count - come["refused"] - come["left out"]
 
+    def run() -> intake.Report:
+        drafts = wordpress.read(file, rules=RULES, files=files)
+        return intake.bring_in_turns(db, drafts, now=NOW, zone=ZONE)
 
-def test_a_large_file_is_read_in_little_memory(tmp_path: Path) -> None:
-    def posts() -> Iterator[str]:
-        for number in range(2_000):
-            yield post(number, excerpt="In short.", content=f"<p>{'Some words of a post. ' * 500}</p>\n")
-
-    file = export(tmp_path, posts())
-    assert file.stat().st_size > 20_000_000
-    tracemalloc.start()
-    count = sum(1 for _ in wordpress.read(file, rules=Rules()))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert count == 2_000
-    assert peak < 10_000_000
-
-
-def test_bringing_it_in_again_changes_nothing(db: Database, tmp_path: Path) -> None:
-    file = export(tmp_path, [post(n, terms=term("category", "detainers")) for n in range(20)])
-    for created, news in ((20, 20), (0, 0)):
-        drafts = wordpress.read(file, rules=Rules())
-        with db.transaction() as conn:
-            report = intake.bring_in(conn, drafts, now=NOW, zone=ZONE)
-        assert (report.created, report.changed, report.unchanged, report.refused) == (created, 0, 20 - created, 0)
-        assert report.news == news
+    first, again = run(), run()
+    assert (first.created, first.changed, first.unchanged, first.refused) == (kept, 0, 0, come["refused"])
+    assert first.news == come["published"]
+    assert dataclasses.replace(again, problems=()) == intake.Report(unchanged=kept, refused=come["refused"])
     with db.reading() as conn:
-        assert len(items.everything(conn)) == 20
+        found = items.everything(conn)
+    assert len(found) == kept
+    states = {state: sum(one.state == state for one in found) for state in ("draft", "scheduled")}
+    assert states == {"draft": come["draft"], "scheduled": come["scheduled"]}
+    assert sum(one.published_at is None and one.state == "published" for one in found) == come["undated"]
+    _look_at(found)
+
+
+def _look_at(found: list[items.Item]) -> None:
+    """What each of them became, in its own words."""
+    by_slug = {one.slug: one for one in found}
+    assert {"same-name", "same-name-2", "post-18", "post-46"} <= by_slug.keys()
+    assert by_slug["post-2"].title == "Q & A: “Why?” – <b>bold"
+    assert by_slug["post-2"].excerpt == "In short. Why"
+    assert by_slug["post-13"].body.strip().startswith("<p>Block.</p>")
+    assert "A CDATA end: ]]&gt; and again ]]&gt;." in by_slug["post-14"].body
+    assert "A bell , an escape  and a vertical tab  in" in by_slug["post-19"].body
+    assert "Café — &nbsp; … “quoted” &amp;bogus; &amp;amp;" in by_slug["post-20"].body
+    assert (by_slug["post-23"].kind, by_slug["post-23"].topics) == ("fact sheet", ())
+    assert by_slug["post-24"].topics == ("detainers", "courts")
+    assert [author.name for author in by_slug["post-25"].authors] == ["Lee O’Neil & Sons"]
+    assert by_slug["post-27"].title == "Turned"
+    assert not any("script" in one.body or "onerror" in one.body for one in found)
+    assert [(file.role, file.pages, file.width) for file in by_slug["post-12"].attachments] == [
+        ("pdf", 2, None),
+        ("image", None, 40),
+    ]
+
+
+def test_many_come_in_turns_and_a_fault_in_the_midst_keeps_what_came_before_it(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "TURN", 3)
+
+    def drafts() -> Iterator[Draft]:
+        for number in range(8):
+            if number == 7:
+                raise EOFError
+            yield Draft(f"item-{number}", "article", f"Item {number}", published_on="2026-08-17")
+
+    with pytest.raises(EOFError):
+        intake.bring_in_turns(db, drafts(), now=NOW, zone=ZONE)
+    with db.reading() as conn:
+        assert len(items.everything(conn)) == 6
+
+
+def test_of_many_problems_the_first_thousand_are_named_and_the_rest_counted(db: Database) -> None:
+    faults = (Problem(f"post {number}", "It is bad.", "Mend it.") for number in range(1_700))
+    report = intake.bring_in_turns(db, faults, now=NOW, zone=ZONE)
+    assert (report.refused, len(report.problems), report.more_problems) == (1_700, 1_000, 700)
+    assert report.problems[-1].where == "post 999"
