@@ -131,8 +131,8 @@ class Words(Language):
         return self.gettext("Read")
 
     def pdf(self, size: int) -> str:
-        """The link to a PDF."""
-        return self.gettext("PDF, {size}", size=self.size(size))
+        """The link to a PDF; of one that lies elsewhere the size, 0, is not known."""
+        return self.gettext("PDF, {size}", size=self.size(size)) if size else "PDF"
 
     @property
     def also(self) -> str:
