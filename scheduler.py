@@ -256,7 +256,8 @@ def _now(office: Office, number: int) -> Edition:
 def tidy(office: Office) -> None:
     """Feed files follow the items."""
     with office.home.db.reading() as conn:
-        feeds.build(office.home.settings, conn, office.home.feeds)
+        if not feeds.is_current(office.home.settings, conn, office.home.feeds):
+            feeds.build(office.home.settings, conn, office.home.feeds)
 
 
 # --- by hand, and to the end -----------------------------------------------------------------------------------

@@ -176,6 +176,20 @@ class IntakeSection(_Section):
         return value
 
 
+class FeedsSection(_Section):
+    """How feeds reach readers."""
+
+    hub: str = ""  # the WebSub hub that is told of changes
+
+    @field_validator("hub")
+    @classmethod
+    def _hub(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or "@" in value):
+            raise ValueError("must be a full address such as https://hub.example.org/")
+        return value
+
+
 class Settings(BaseSettings):
     """Everything that is set for one home."""
 
@@ -194,6 +208,7 @@ class Settings(BaseSettings):
     pace: PaceSection = PaceSection()
     sign_up: SignUpSection = SignUpSection()
     intake: IntakeSection = IntakeSection()
+    feeds: FeedsSection = FeedsSection()
 
     @classmethod
     def settings_customise_sources(

@@ -22,7 +22,8 @@ from litestar.types import ASGIApp
 from digest import errors
 from digest.home import Home
 from digest.languages import Language
-from digest.web import crawlers, files, look, media, public, searching
+from digest.web import crawlers, feed_path, files, look, media, public, searching
+from digest.web.feed_path import FeedPath
 from digest.web.guard import Guard
 from digest.web.look import Site, WebRequest
 from subscribers import pages
@@ -38,8 +39,10 @@ STATUS: dict[type[errors.DigestError], int] = {
 KEPT = ("allow", "retry-after")  # headers of an error that its page keeps
 
 
-def create(home: Home, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> ASGIApp:
-    """The application that serves `home`."""
+def create(
+    home: Home, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC), patience: float = feed_path.PATIENCE
+) -> ASGIApp:
+    """The application that serves `home`; its feeds are at most `patience` seconds behind the store."""
     app = Litestar(
         route_handlers=[
             *public.HANDLERS,
@@ -55,7 +58,8 @@ def create(home: Home, *, clock: Callable[[], datetime] = lambda: datetime.now(U
         logging_config=None,
         request_max_body_size=64 * 1024,
     )
-    return Guard(app, trusted_proxies=home.settings.site.trusted_proxies)
+    guarded = Guard(app, trusted_proxies=home.settings.site.trusted_proxies)
+    return FeedPath(guarded, home, patience=patience)
 
 
 def error_page(request: WebRequest, error: Exception) -> Response[str]:

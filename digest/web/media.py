@@ -23,7 +23,7 @@ from litestar.response import Stream
 from digest import items
 from digest import media as kept
 from digest.errors import NotFound
-from digest.web import files, look, ranges
+from digest.web import conditional, files, look, ranges
 from digest.web.look import WebRequest
 
 TYPES = {".pdf": "application/pdf", ".png": "image/png", ".jpg": "image/jpeg"}
@@ -80,8 +80,10 @@ def _answer(request: WebRequest, path: Path, media_type: str, said: dict[str, st
     etag = f'"{path.stem}-{known.st_size:x}-{known.st_mtime_ns:x}"'
     said |= {"etag": etag, "last-modified": format_datetime(changed, usegmt=True)}
     fields = {key.lower(): value for key, value in request.headers.items()}
-    if files.has_it(fields, etag=etag, changed=changed):
-        return Response(b"", status_code=304, headers=said)
+    asked = {key.encode(): value.encode("latin-1") for key, value in fields.items()}
+    verdict = conditional.judge(asked, etag=etag.encode(), changed=int(known.st_mtime))
+    if verdict != conditional.GO_ON:
+        return Response(b"", status_code=verdict, headers=said)
     part = ranges.asked(fields.get("range"), known.st_size)
     if fields.get("if-range", etag).strip() not in (etag, said["last-modified"]):  # a part of another file is no use
         part = None

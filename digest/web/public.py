@@ -16,6 +16,7 @@ from litestar.params import FromPath, FromQuery
 
 from digest import archive, items, listings, publications
 from digest.errors import NotFound
+from digest.feeds import kind_slug
 from digest.listings import Filter
 from digest.publications import Topic
 from digest.web import cards, look
@@ -150,9 +151,11 @@ def feeds(request: WebRequest) -> Response[str]:
     """The address of every feed."""
     site = look.of(request)
     with site.home.db.reading() as conn:
-        total = sum(count for _, count in items.kinds(conn))
+        kinds = [(kind_slug(kind), kind, count) for kind, count in items.kinds(conn)]
         shown = publications.topics(conn)
-    return _page(request, "public/feeds.html", topics=shown, total=total, card=cards.of_page(site, "/feeds/"))
+    total = sum(count for _, _, count in kinds)
+    card = cards.of_page(site, "/feeds/")
+    return _page(request, "public/feeds.html", topics=shown, kinds=kinds, total=total, card=card)
 
 
 @get("/editions", sync_to_thread=True)

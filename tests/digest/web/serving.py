@@ -33,7 +33,7 @@ ANN = "ann@example.org"
 def serve(home: Home) -> Iterator[str]:
     """Serves `home` on a free loopback port and yields the address; stopped at the end."""
     config = uvicorn.Config(
-        app.create(home, clock=lambda: NOW),
+        app.create(home, clock=lambda: NOW, patience=0),
         port=0,
         log_level="critical",
         access_log=False,

@@ -154,10 +154,11 @@ def test_a_topic_has_its_items_and_feeds_and_an_unknown_one_lists_all(served: Se
 
 def test_the_feeds_page_names_every_feed_for_people_and_for_programs(served: Served) -> None:
     page = served.client.get("/feeds/").text
-    for name in ("all.rss", "all.atom", "all.json", "hiring.rss", "empty.json"):
+    for name in ("all.rss", "all.atom", "all.json", "hiring.rss", "empty.json", "kind--fact-sheet.rss"):
         assert f"/feeds/{name}" in links(page)
         assert f"http://127.0.0.1:8080/feeds/{name}" in links(page)
         assert served.client.get(f"/feeds/{name}").status_code == 200
+    assert "/feeds/all.opml" in links(page)
 
 
 def test_a_past_edition_is_the_mail_without_personal_links(served: Served) -> None:

@@ -1,4 +1,4 @@
-"""Feeds: the same bytes for the same items, readable by a feed reader, and written only when something changed."""
+"""Feeds: the same bytes for the same items, and everything in them that a reader needs."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from typing import Any
 
 import feedparser
 import pytest
-from sqlalchemy import Connection
+from lxml import etree
 
-from digest import feeds, items, publications
-from digest.db import Database
-from digest.feed_formats import FORMATS, Feed
-from digest.items import Draft
-from tests.conftest import NOW
-from tests.digest.feed_samples import LIBRARY, PDF, SETTINGS, item
+from digest.config import FeedsSection
+from digest.feeds.formats import FORMATS, Feed, published
+from digest.items import Item
+from tests.digest.feed_samples import IMAGE, LIBRARY, PDF, SETTINGS, item
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "feeds"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "feeds"
+HISTORY = {"h": "http://purl.org/syndication/history/1.0"}
 TITLE = "Path to Public Safety"
 
 
-def whole(found: list[Any] | None = None, slug: str = "all") -> Feed:
-    shown = feeds.newest(LIBRARY if found is None else found)
-    return Feed(slug, TITLE, SETTINGS.site.lead, "https://news.example.org/", shown)
+def whole(found: list[Item] | None = None, **fields: str) -> Feed:
+    shown = sorted(LIBRARY if found is None else found, key=published, reverse=True)
+    return Feed("all", TITLE, SETTINGS.site.lead, "https://news.example.org/", tuple(shown), **fields)  # type: ignore[arg-type]
 
 
 def parsed(ending: str, feed: Feed | None = None) -> Any:
@@ -117,20 +116,6 @@ def test_updated_is_the_youngest_change_and_never_the_clock() -> None:
     assert parsed("atom", whole([])).feed.updated == "1970-01-01T00:00:00+00:00"
 
 
-def test_withdrawn_draft_and_yearless_items_are_not_shown() -> None:
-    hidden = [
-        item(7, state="withdrawn"),
-        item(8, state="draft"),
-        item(9, published_on="--06-29", published_at=None, date_precision="yearless"),
-        item(10),
-    ]
-    assert [one.id for one in feeds.newest(hidden)] == [10]
-
-
-def test_a_feed_is_bounded() -> None:
-    assert len(feeds.newest([item(n) for n in range(1, 80)])) == feeds.LONGEST
-
-
 @pytest.mark.parametrize("ending", ["rss", "atom"])
 def test_every_character_that_xml_forbids_is_dropped_everywhere(ending: str) -> None:
     nasty = "a" + "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0), 0xD800, 0xFFFE, 0xFFFF])) + "b"
@@ -146,93 +131,49 @@ def test_rss_and_atom_name_themselves_and_the_page() -> None:
         assert links["alternate"] == "https://news.example.org/"
 
 
-def test_a_file_is_replaced_whole_and_its_date_always_moves(tmp_path: Path) -> None:
-    path = tmp_path / "all.rss"
-    assert feeds._replace(path, b"one")
-    seen = path.stat()
-    assert not feeds._replace(path, b"one")
-    assert path.stat().st_mtime_ns == seen.st_mtime_ns
-    assert path.stat().st_ino == seen.st_ino
-    assert feeds._replace(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert int(path.stat().st_mtime) > int(seen.st_mtime)
-    assert [p.name for p in tmp_path.iterdir()] == ["all.rss"]
+def test_a_picture_says_what_it_shows_and_a_file_of_unknown_size_claims_none() -> None:
+    strange = item(
+        1, attachments=(replace(PDF, size=0, path="https://example.org/a.pdf"), replace(IMAGE, alt="A \x00b"))
+    )
+    for ending in ("rss", "atom"):
+        entry = parsed(ending, whole([strange])).entries[0]
+        (picture,) = entry.media_content
+        assert (picture["url"], picture["medium"], picture["filesize"]) == (
+            "https://news.example.org/media/ef56.png",
+            "image",
+            "40000",
+        )
+        assert entry.media_thumbnail == [{"url": picture["url"]}]
+        assert "A b" in FORMATS[ending](SETTINGS, whole([strange])).decode()
+    assert "length" not in parsed("atom", whole([strange])).entries[0].enclosures[0]
+    assert parsed("rss", whole([strange])).entries[0].enclosures[0].length == "0"
 
 
-def put(conn: Connection, slug: str, **fields: Any) -> None:
-    given: dict[str, Any] = {"kind": "fact sheet", "title": slug, "published_on": "2026-08-17", "topics": ("hiring",)}
-    items.put(conn, Draft(slug=slug, **(given | fields)), now=NOW, zone="America/New_York")
+def test_an_item_in_another_language_says_so() -> None:
+    made = FORMATS["atom"](SETTINGS, whole([item(1, language="es"), item(2)]))
+    assert made.count(b'<entry xml:lang="es">') == 1
+    assert json.loads(FORMATS["json"](SETTINGS, whole([item(1, language="es")])))["items"][0]["language"] == "es"
 
 
-def built(db: Database, folder: Path) -> feeds.Built:
-    with db.reading() as conn:
-        return feeds.build(SETTINGS, conn, folder)
-
-
-def is_current(db: Database, folder: Path) -> bool:
-    with db.reading() as conn:
-        return feeds.is_current(SETTINGS, conn, folder)
-
-
-def test_a_build_writes_once_and_then_leaves_every_file_alone(db: Database, tmp_path: Path) -> None:
-    folder = tmp_path / "feeds"
-    with db.transaction() as conn:
-        put(conn, "one")
-        publications.set_topic(conn, "empty", "Nothing yet")
-    assert not is_current(db, folder)
-    first = built(db, folder)
-    assert set(first.written) == {f"{slug}.{ending}" for slug in ("all", "hiring", "empty") for ending in FORMATS}
-    stamps = {name: (folder / name).stat().st_mtime_ns for name in first.names}
-    again = built(db, folder)
-    assert (again.written, again.unchanged) == ((), first.names)
-    assert {name: (folder / name).stat().st_mtime_ns for name in first.names} == stamps
-    assert is_current(db, folder)
-
-
-def test_a_new_item_changes_only_the_feeds_that_show_it(db: Database, tmp_path: Path) -> None:
-    with db.transaction() as conn:
-        put(conn, "one")
-        put(conn, "other", topics=("detainers",))
-    built(db, tmp_path / "feeds")
-    with db.transaction() as conn:
-        put(conn, "two", published_on="2026-08-18")
-    assert not is_current(db, tmp_path / "feeds")
-    done = built(db, tmp_path / "feeds")
-    assert {name.partition(".")[0] for name in done.written} == {"all", "hiring"}
-    entries = feedparser.parse((tmp_path / "feeds" / "hiring.rss").read_bytes()).entries
-    assert [entry.title for entry in entries] == ["two", "one"]
-
-
-def test_a_withdrawn_item_vanishes_from_the_feeds(db: Database, tmp_path: Path) -> None:
-    with db.transaction() as conn:
-        put(conn, "one")
-        put(conn, "two")
-    built(db, tmp_path / "feeds")
-    with db.transaction() as conn:
-        items.withdraw(conn, "one", now=NOW, why="The numbers were wrong.")
-    assert not is_current(db, tmp_path / "feeds")
-    built(db, tmp_path / "feeds")
-    assert b"/items/one" not in (tmp_path / "feeds" / "all.json").read_bytes()
-
-
-def test_an_edit_and_a_renamed_topic_make_the_feeds_stale(db: Database, tmp_path: Path) -> None:
-    with db.transaction() as conn:
-        put(conn, "one")
-    built(db, tmp_path / "feeds")
-    with db.transaction() as conn:
-        items.revise(conn, "one", now=NOW, title="Another title")
-    assert not is_current(db, tmp_path / "feeds")
-    built(db, tmp_path / "feeds")
-    with db.transaction() as conn:
-        publications.set_topic(conn, "hiring", "Hiring officers")
-    assert not is_current(db, tmp_path / "feeds")
-
-
-def test_the_files_of_a_topic_that_is_gone_are_removed_and_nothing_else(db: Database, tmp_path: Path) -> None:
-    folder = tmp_path / "feeds"
-    folder.mkdir()
-    (folder / "gone.rss").write_bytes(b"old")
-    (folder / "notes.txt").write_bytes(b"mine")
-    built(db, folder)
-    assert not (folder / "gone.rss").exists()
-    assert (folder / "notes.txt").exists()
+@pytest.mark.parametrize("ending", FORMATS)
+def test_an_archive_says_what_it_is_and_leads_on_and_has_no_hub(ending: str) -> None:
+    settings = SETTINGS.model_copy(update={"feeds": FeedsSection(hub="https://hub.example.org/?a=1&b=2")})
+    at = "https://news.example.org/feeds/all"
+    first = FORMATS[ending](settings, whole(older="archive-7"))
+    archive = FORMATS[ending](settings, whole(archive="archive-7", older="known-1"))
+    last = FORMATS[ending](settings, whole(archive="known-1"))
+    if ending == "json":
+        chain = [json.loads(one) for one in (first, archive, last)]
+        assert [one["feed_url"] for one in chain] == [f"{at}.json", f"{at}.archive-7.json", f"{at}.known-1.json"]
+        assert [one.get("next_url") for one in chain] == [f"{at}.archive-7.json", f"{at}.known-1.json", None]
+        assert chain[0]["hubs"] == [{"type": "WebSub", "url": "https://hub.example.org/?a=1&b=2"}]
+        assert "hubs" not in chain[1]
+        return
+    led = [{link.rel: link.href for link in feedparser.parse(one).feed.links} for one in (first, archive, last)]
+    assert [one["self"] for one in led] == [f"{at}.{ending}", f"{at}.archive-7.{ending}", f"{at}.known-1.{ending}"]
+    assert [one.get("prev-archive") for one in led] == [f"{at}.archive-7.{ending}", f"{at}.known-1.{ending}", None]
+    assert [one.get("current") for one in led] == [None, f"{at}.{ending}", f"{at}.{ending}"]
+    assert [one.get("hub") for one in led] == ["https://hub.example.org/?a=1&b=2", None, None]
+    marks = [etree.fromstring(one).xpath("count(//h:archive)", namespaces=HISTORY) for one in (first, archive, last)]
+    assert marks == [0, 1, 1]
+    assert len({feedparser.parse(one).feed.get("id") for one in (first, archive, last)}) == 1

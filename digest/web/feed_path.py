@@ -1,0 +1,160 @@
+"""The fast way to the feeds: plain ASGI in front of the framework, answering from memory.
+
+Promises: what is answered shows the store as it was at most `PATIENCE` seconds before the request came, whichever
+process changed it; so a withdrawn item is gone a second later, and its page says so at once. The look at the store is
+made once for all who ask meanwhile, and not on their thread. When the store cannot be asked, the files are served as
+they are. Answers carry the guard's headers. Refuses: every method but GET, HEAD and OPTIONS; a name that is no file of
+feeds goes on to the framework.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+from litestar.types import ASGIApp, HTTPResponseBodyEvent, Receive, Send
+
+from digest import feeds
+from digest.home import Home
+from digest.web import conditional, feed_files, guard
+from digest.web.feed_files import FeedFile
+
+log = structlog.get_logger()
+
+Mark = tuple[int, int, int]  # what tells one state of a file from another
+
+PREFIX = "/feeds/"
+PATIENCE = 1.0  # seconds
+MOST = 256  # files in memory; archives are many and seldom asked for
+CONDITIONS = (b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since")
+ALLOWED = b"GET, HEAD, OPTIONS"
+EMPTY: HTTPResponseBodyEvent = {"type": "http.response.body", "body": b"", "more_body": False}
+_SHARED = [(name.encode(), value.encode()) for name, value in guard.HEADERS]
+_NOTHING = (b"content-length", b"0")
+NOT_ALLOWED = feed_files.start(405, [(b"allow", ALLOWED), _NOTHING, *_SHARED])
+OPTIONS = feed_files.start(  # and what a script of another site must ask first
+    204,
+    [
+        (b"allow", ALLOWED),
+        (b"access-control-allow-origin", b"*"),
+        (b"access-control-allow-methods", ALLOWED),
+        (b"access-control-allow-headers", b"If-None-Match, If-Modified-Since"),
+        (b"access-control-max-age", b"86400"),
+        *_SHARED,
+    ],
+)
+
+
+class FeedPath:
+    """An ASGI application around another; see the module's promises."""
+
+    def __init__(
+        self, app: ASGIApp, home: Home, *, patience: float = PATIENCE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.app = app
+        self.shelf = Shelf(home)
+        self.patience = patience
+        self.clock = clock
+        self._look_again = float("-inf")
+        self._looking: asyncio.Future[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            if self.clock() >= self._look_again:
+                await self._look()
+            file = self.shelf.find(scope["path"][len(PREFIX) :])
+            if file is not None:
+                await _answer(file, scope, send)
+                return
+        await self.app(scope, receive, send)
+
+    async def _look(self) -> None:
+        """Brings the files up to the store; whoever comes while somebody looks waits for the same look."""
+        if self._looking is None:
+            began = self.clock()
+            self._looking = asyncio.get_running_loop().run_in_executor(None, self.shelf.refresh)
+            self._looking.add_done_callback(partial(self._looked, began))
+        await asyncio.shield(self._looking)
+
+    def _looked(self, began: float, _: asyncio.Future[None]) -> None:
+        self._look_again = began + self.patience
+        self._looking = None
+
+
+async def _answer(file: FeedFile, scope: Any, send: Send) -> None:
+    packed = as_page = False
+    fields: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in CONDITIONS:
+            fields[name] = fields[name] + b", " + value if name in fields else value
+        elif name == b"accept-encoding":
+            packed = conditional.takes_gzip(value)
+        elif name == b"sec-fetch-dest":
+            as_page = value == b"document"
+    method, form = scope["method"], file.forms[packed, as_page]
+    if method in ("GET", "HEAD"):
+        judged = conditional.judge(fields, etag=form.etag, changed=file.changed) if fields else conditional.GO_ON
+        if judged == conditional.GO_ON:
+            await send(form.whole)
+            await send(form.body if method == "GET" else EMPTY)
+            return
+        first = form.not_modified if judged == conditional.NOT_MODIFIED else form.failed
+    else:
+        first = OPTIONS if method == "OPTIONS" else NOT_ALLOWED
+    await send(first)
+    await send(EMPTY)
+
+
+class Shelf:
+    """The feed files of a home, in memory as far as they were asked for."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._ready: dict[str, tuple[Mark, FeedFile]] = {}
+
+    def find(self, name: str) -> FeedFile | None:
+        """The file with this name, or None when there is none."""
+        if (found := self._ready.get(name)) is not None:
+            return found[1]
+        if not feeds.FILE_NAME.fullmatch(name):
+            return None
+        try:
+            with (self.home.feeds / name).open("rb") as opened:
+                state, content = os.fstat(opened.fileno()), opened.read()
+        except OSError:
+            return None
+        file = feed_files.prepare(self.home.settings, name, content, int(state.st_mtime))
+        if len(self._ready) >= MOST:
+            self._ready.clear()
+        self._ready[name] = (_mark(state), file)
+        return file
+
+    def refresh(self) -> None:
+        """Builds the files anew when the store has changed, and forgets those that another process has built."""
+        try:
+            with self.home.db.reading() as conn:
+                current = feeds.is_current(self.home.settings, conn, self.home.feeds)
+            if not current:
+                with self.home.db.reading() as conn:
+                    feeds.build(self.home.settings, conn, self.home.feeds)
+        except Exception as error:  # whatever it is, readers get what there is
+            log.error("feeds are served as they are", why=type(error).__name__, reason=str(error).partition("\n")[0])
+        self._forget()
+
+    def _forget(self) -> None:
+        for name, (mark, _) in list(self._ready.items()):
+            try:
+                stands = _mark((self.home.feeds / name).stat()) == mark
+            except OSError:
+                stands = False
+            if not stands:
+                self._ready.pop(name, None)
+
+
+def _mark(state: os.stat_result) -> Mark:
+    return state.st_ino, state.st_mtime_ns, state.st_size
