@@ -1,4 +1,4 @@
-"""The clock: publish -> ask sources -> compile -> plan -> deliver -> close -> tidy; `dispatch` for sends by hand.
+"""The clock: publish -> ask sources -> compile -> plan -> deliver -> close -> tidy -> tell the hub; `dispatch` by hand.
 
 Promises: an occurrence happens once, however many schedulers run (its row is unique and written with the edition);
 after an outage one edition goes out, never two; a clock that was set back runs nothing twice. Killed anywhere, the
@@ -38,6 +38,7 @@ from digest import (
 from digest.delivery import closing, leases, notices, planning, staff_mail
 from digest.editions import Edition, Run
 from digest.errors import Busy, DigestError, Refused, Stale
+from digest.feeds import websub
 from digest.home import open_home
 from digest.intake import checking, look, sources
 from digest.publications import Digest, Series
@@ -260,6 +261,18 @@ def tidy(office: Office) -> None:
             feeds.build(office.home.settings, conn, office.home.feeds)
 
 
+def tell_hub(office: Office) -> None:
+    """The hub learns which feeds have changed. Last of all, and beside the rest where there is one: no mail waits."""
+    done = websub.announce(
+        office.home.settings,
+        office.home.feeds,
+        now=office.clock(),
+        stopping=lambda: office.sender.stops_at is not None,
+    )
+    if done.taken or done.refused or done.why:
+        log.info("hub told", taken=len(done.taken), refused=list(done.refused), why=done.why)
+
+
 # --- by hand, and to the end -----------------------------------------------------------------------------------
 
 
@@ -348,11 +361,12 @@ def _no_sooner(office: Office, due: datetime | None, conn: Connection) -> dateti
 
 PASS = (
     *(watch, publish_due, answer_asks, ask_sources, compile_due, send_notices, carry_all_on, send_notices),
-    *(hear_sources, tidy),
+    *(hear_sources, tidy, tell_hub),
 )
 CLOCK = (watch, publish_due, answer_asks, compile_due, send_notices, tidy)  # beside the sending, which may take hours
 SENDING = (watch, carry_all_on)
 SOURCES = (watch, ask_sources, hear_sources)  # beside both, since a host may be slow
+TELLING = (tell_hub,)
 
 
 def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
@@ -366,7 +380,8 @@ def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
-    works = [partial(_round, office, steps) for steps in (CLOCK, SENDING, SOURCES)]
+    telling = (TELLING,) if office.home.settings.feeds.hub else ()
+    works = [partial(_round, office, steps) for steps in (CLOCK, SENDING, SOURCES, *telling)]
     rounds.keep_on(works, ended, look=IDLE, ending=office.sender.stop)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import email
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 import scheduler
 from digest import editions, items, publications, tables
+from digest.config import FeedsSection, IntakeSection
 from digest.drafts import Draft
 from digest.editions import Edition
 from digest.errors import Refused
@@ -22,6 +24,7 @@ from digest.tables import State
 from subscribers import members, offices
 from subscribers.offices import Office
 from tests.conftest import NOW
+from tests.standins.hostile_host import listening
 
 BEFORE = NOW - timedelta(days=3)
 WEEK = timedelta(days=7)
@@ -280,6 +283,30 @@ def test_the_resident_clock_sends_and_ends_when_it_is_told_to(world: World) -> N
     stop.set()
     thread.join(timeout=30)
     assert not thread.is_alive()
+
+
+def test_a_hub_that_does_not_answer_keeps_no_mail_waiting(world: World) -> None:
+    answered, stop = threading.Event(), threading.Event()
+
+    def hang() -> Iterator[bytes]:
+        assert answered.wait(30)
+        yield b"HTTP/1.1 204 No Content\r\n\r\n"
+
+    world.publish("x")
+    world.now = NOW
+    with listening("127.0.0.1", {"/": hang}) as hub:
+        changes = {"feeds": FeedsSection(hub=f"http://127.0.0.1:{hub.port}/"),
+                   "intake": IntakeSection(inner_networks=("127.0.0.0/8",))}  # fmt: skip
+        world.office.home = dataclasses.replace(world.home, settings=world.home.settings.model_copy(update=changes))
+        thread = threading.Thread(target=scheduler.run_forever, args=(world.office,), kwargs={"stop": stop})
+        thread.start()
+        for _ in _until(lambda: bool(hub.asked) and len(world.mailbox()) == 2):
+            pass
+        stop.set()
+        answered.set()
+        thread.join(timeout=30)
+        assert not thread.is_alive()
+        assert len(hub.asked) == 1, "the end does not wait for the rest"
 
 
 def test_a_stop_in_the_last_moment_of_a_pass_does_not_hang(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

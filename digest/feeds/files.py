@@ -60,16 +60,14 @@ def build(settings: Settings, conn: sa.Connection, folder: Path) -> Built:
                 continue
             feed = replace(document.feed, items=_items(conn, document))
             written += [
-                name
-                for ending, name in names.items()
-                if _replace(folder / name, formats.FORMATS[ending](settings, feed))
+                name for ending, name in names.items() if put(folder / name, formats.FORMATS[ending](settings, feed))
             ]
         for name, content in _beside(settings, documents).items():
             made[name] = blake2b(content, digest_size=16).hexdigest()
-            written += [name] if _replace(folder / name, content) else []
+            written += [name] if put(folder / name, content) else []
         _clear(folder, made)
-        _replace(folder / MANIFEST, (json.dumps(made, indent=0) + "\n").encode())
-        _replace(folder / STAMP, stamp)
+        put(folder / MANIFEST, (json.dumps(made, indent=0) + "\n").encode())
+        put(folder / STAMP, stamp)
     return Built(tuple(written), tuple(name for name in made if name not in set(written)), tuple(made))
 
 
@@ -122,7 +120,7 @@ def _stamp(settings: Settings, conn: sa.Connection) -> bytes:
     return blake2b(repr(said).encode(), digest_size=16).hexdigest().encode() + b"\n"
 
 
-def _replace(path: Path, content: bytes) -> bool:
+def put(path: Path, content: bytes) -> bool:
     """Put `content` at `path` as a whole, safe from a crash; False when it is there already.
 
     The new time of change is at least one second after the old one: dates of HTTP know no fractions, and a reader

@@ -1,10 +1,10 @@
 """The fast way to the feeds: plain ASGI in front of the framework, answering from memory.
 
-Promises: what is answered shows the store as it was at most `PATIENCE` seconds before the request came, whichever
-process changed it; so a withdrawn item is gone a second later, and its page says so at once. The look at the store is
-made once for all who ask meanwhile, and not on their thread. When the store cannot be asked, the files are served as
-they are. Answers carry the guard's headers. Refuses: every method but GET, HEAD and OPTIONS; a name that is no file of
-feeds goes on to the framework.
+Promises: files that any process has built are shown from the next request on. What is answered shows the store as it
+was at most `PATIENCE` seconds before the request came, whichever process changed it; so a withdrawn item is gone a
+second later, and its page says so at once. The look at the store is made once for all who ask meanwhile, and not on
+their thread. When the store cannot be asked, the files are served as they are. Answers carry the guard's headers.
+Refuses: every method but GET, HEAD and OPTIONS; a name that is no file of feeds goes on to the framework.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -65,7 +66,7 @@ class FeedPath:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            if self.clock() >= self._look_again:
+            if self.clock() >= self._look_again or self.shelf.is_behind():
                 await self._look()
             file = self.shelf.find(scope["path"][len(PREFIX) :])
             if file is not None:
@@ -116,6 +117,12 @@ class Shelf:
     def __init__(self, home: Home) -> None:
         self.home = home
         self._ready: dict[str, tuple[Mark, FeedFile]] = {}
+        self._stamp = home.feeds / feeds.STAMP
+        self._seen: Mark | None = None
+
+    def is_behind(self) -> bool:
+        """Whether another process has built the files since; one call to the system."""
+        return _mark(self._stamp) != self._seen
 
     def find(self, name: str) -> FeedFile | None:
         """The file with this name, or None when there is none."""
@@ -131,7 +138,7 @@ class Shelf:
         file = feed_files.prepare(self.home.settings, name, content, int(state.st_mtime))
         if len(self._ready) >= MOST:
             self._ready.clear()
-        self._ready[name] = (_mark(state), file)
+        self._ready[name] = (_told(state), file)
         return file
 
     def refresh(self) -> None:
@@ -144,17 +151,21 @@ class Shelf:
                     feeds.build(self.home.settings, conn, self.home.feeds)
         except Exception as error:  # whatever it is, readers get what there is
             log.error("feeds are served as they are", why=type(error).__name__, reason=str(error).partition("\n")[0])
+        self._seen = _mark(self._stamp)
         self._forget()
 
     def _forget(self) -> None:
         for name, (mark, _) in list(self._ready.items()):
-            try:
-                stands = _mark((self.home.feeds / name).stat()) == mark
-            except OSError:
-                stands = False
-            if not stands:
+            if _mark(self.home.feeds / name) != mark:
                 self._ready.pop(name, None)
 
 
-def _mark(state: os.stat_result) -> Mark:
+def _mark(path: Path) -> Mark | None:
+    try:
+        return _told(os.stat(path))  # noqa: PTH116 - on the way of every request, where Path.stat costs twice that
+    except OSError:
+        return None
+
+
+def _told(state: os.stat_result) -> Mark:
     return state.st_ino, state.st_mtime_ns, state.st_size

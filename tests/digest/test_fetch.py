@@ -226,6 +226,20 @@ def test_a_host_that_takes_no_connection_is_told() -> None:
         fetch.get(f"http://feeds.example:{port}/", fields={}, limits=SMALL, way=way())
 
 
+def test_a_form_is_handed_over_once_and_no_redirect_takes_it_elsewhere() -> None:
+    scripts = {"/": says(head("307 Away", Location="/other")), "/other": says(head())}
+    with listening(OUTSIDE, scripts) as host:
+        answer = fetch.post(f"http://feeds.example:{host.port}/", {"a": "1 & 2", "b": "é"}, limits=SMALL, way=way())
+        assert answer.status == 307
+        (asked,) = host.asked
+        lines, _, body = asked.partition(b"\r\n\r\n")
+        assert lines.startswith(b"POST / HTTP/1.1\r\n")
+        assert b"\r\nContent-Type: application/x-www-form-urlencoded" in lines
+        assert body == b"a=1+%26+2&b=%C3%A9"
+        with pytest.raises(BadInput, match="not on the public Internet"):
+            fetch.post(f"http://inside.example:{host.port}/", {}, limits=SMALL, way=way())
+
+
 @pytest.fixture
 def trusted(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """What the host shows, and what the way out trusts."""

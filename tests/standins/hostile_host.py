@@ -1,10 +1,11 @@
 """A web host that means harm: each path answers with the bytes of a script, as fast or as slowly as the script likes.
 
-It listens on one address of this machine; `asked` are the request lines that came.
+It listens on one address of this machine; `asked` are the requests that came, with their bodies.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -44,9 +45,23 @@ class HostileHost:
                 if not part:
                     return
                 request += part
+            request += self._body(line, request)
             self.asked.append(request)
             for piece in self._scripts[request.split()[1].decode()]():
                 line.sendall(piece)
+
+    @staticmethod
+    def _body(line: socket.socket, request: bytes) -> bytes:
+        """What of the body has not come yet, as long as its length is told."""
+        head, _, begun = request.partition(b"\r\n\r\n")
+        told = re.search(rb"(?i)^content-length: *(\d+)", head, re.MULTILINE)
+        rest = b""
+        while told and len(begun) + len(rest) < int(told[1]):
+            part = line.recv(4096)
+            if not part:
+                break
+            rest += part
+        return rest
 
 
 @contextmanager

@@ -24,12 +24,12 @@ BESIDE = {"all.opml", "feed.xsl", "feed.css"}
 
 def test_a_file_is_replaced_whole_and_its_date_always_moves(tmp_path: Path) -> None:
     path = tmp_path / "all.rss"
-    assert files._replace(path, b"one")
+    assert files.put(path, b"one")
     seen = path.stat()
-    assert not files._replace(path, b"one")
+    assert not files.put(path, b"one")
     assert path.stat().st_mtime_ns == seen.st_mtime_ns
     assert path.stat().st_ino == seen.st_ino
-    assert files._replace(path, b"two")
+    assert files.put(path, b"two")
     assert path.read_bytes() == b"two"
     assert int(path.stat().st_mtime) > int(seen.st_mtime)
     assert [p.name for p in tmp_path.iterdir()] == ["all.rss"]
