@@ -14,11 +14,12 @@ import pytest
 import sqlalchemy as sa
 
 import scheduler
-from digest import editions, items, publications, tables
+from digest import editions, fetch, items, publications, tables
 from digest.config import FeedsSection, IntakeSection
 from digest.drafts import Draft
 from digest.editions import Edition
 from digest.errors import Refused
+from digest.feeds import websub
 from digest.home import Home, open_home
 from digest.tables import State
 from subscribers import members, offices
@@ -285,15 +286,17 @@ def test_the_resident_clock_sends_and_ends_when_it_is_told_to(world: World) -> N
     assert not thread.is_alive()
 
 
-def test_a_hub_that_does_not_answer_keeps_no_mail_waiting(world: World) -> None:
+def test_a_hub_that_does_not_answer_keeps_no_mail_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     answered, stop = threading.Event(), threading.Event()
+    monkeypatch.setattr(websub, "LIMITS", fetch.Limits(seconds=100))
 
     def hang() -> Iterator[bytes]:
-        assert answered.wait(30)
+        assert answered.wait(100)
         yield b"HTTP/1.1 204 No Content\r\n\r\n"
 
     world.publish("x")
     world.now = NOW
+    scheduler.tidy(world.office)
     with listening("127.0.0.1", {"/": hang}) as hub:
         changes = {"feeds": FeedsSection(hub=f"http://127.0.0.1:{hub.port}/"),
                    "intake": IntakeSection(inner_networks=("127.0.0.0/8",))}  # fmt: skip

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from digest import feeds, items, publications
 from digest.db import Database
-from digest.feeds import files, pages
+from digest.feeds import collecting, files, pages
 from digest.feeds.formats import FORMATS
 from digest.items import Draft
 from tests.conftest import NOW
@@ -192,6 +192,37 @@ def test_an_archive_changes_only_when_an_item_of_its_own_does(old: Database, tmp
         items.revise(conn, "i2", now=NOW, title="Another", tell="Now with figures.")
     built(old, tmp_path)
     assert entries(tmp_path, "all.atom") == ["i12", "i11", "i10", "i2"], "what is told again shows again"
+
+
+def test_a_document_whose_items_stand_is_not_made_again(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def counted(conn: Connection, document: collecting.Document) -> tuple[items.Item, ...]:
+        made.append(document.feed.slug)
+        return ()
+
+    with db.transaction() as conn:
+        put(conn, "one")
+        put(conn, "other", topics=("detainers",), kind="profile")
+    built(db, tmp_path)
+    monkeypatch.setattr(files, "_items", counted)
+    built(db, tmp_path)
+    assert made == []
+    with db.transaction() as conn:
+        put(conn, "two")
+    built(db, tmp_path)
+    assert made == ["all", "hiring", "kind--fact-sheet"]
+
+
+def test_what_is_withdrawn_while_the_files_are_made_is_left_out(db: Database) -> None:
+    with db.transaction() as conn:
+        put(conn, "one")
+        put(conn, "two")
+        document = collecting.collect(SETTINGS, conn)[0]
+        items.withdraw(conn, "one", now=NOW, why="Wrong.")
+        assert [one.slug for one in files._items(conn, document)] == ["two"]
 
 
 def test_a_feed_that_fits_into_one_document_has_no_archive(db: Database, tmp_path: Path) -> None:
