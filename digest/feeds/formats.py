@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from feedgen.entry import FeedEntry
 from feedgen.feed import FeedGenerator
+from lxml import etree
 from markupsafe import escape
 
 from digest.config import Settings
@@ -118,6 +119,11 @@ def json_feed(settings: Settings, feed: Feed) -> bytes:
         "items": [_json_item(settings, feed, item) for item in feed.items],
     }
     return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def parsed(written: bytes) -> Any:
+    """The root of an RSS or Atom document of ours, however long one text in it is."""
+    return etree.fromstring(written, etree.XMLParser(huge_tree=True, resolve_entities=False, no_network=True))
 
 
 FORMATS: dict[str, Callable[[Settings, Feed], bytes]] = {"rss": rss, "atom": atom, "json": json_feed}

@@ -16,6 +16,7 @@ import jinja2
 from lxml import etree
 
 from digest.config import Settings
+from digest.feeds import formats
 from digest.render import words
 from digest.render.words import Words
 
@@ -35,7 +36,7 @@ def fingerprint(settings: Settings) -> str:
 
 def page(settings: Settings, feed: bytes) -> bytes:
     """The page (HTML) that the style sheet makes of an RSS or Atom document of ours."""
-    made: bytes = bytes(_transform(settings.site.language)(etree.fromstring(feed)))
+    made: bytes = bytes(_transform(settings.site.language)(formats.parsed(feed)))
     return made
 
 

@@ -42,7 +42,12 @@ def judge(fields: Mapping[bytes, bytes], *, etag: bytes, changed: int) -> int:
 
 def has(known: bytes, etag: bytes) -> bool:
     """Whether an If-None-Match names this tag, or any (`*`)."""
-    return known.strip() == b"*" or etag in [tag for _, tag in _TAG.findall(known)]
+    return known.strip() == b"*" or etag in tags(known)
+
+
+def tags(known: bytes) -> list[bytes]:
+    """The tags that an If-None-Match names, weak or strong."""
+    return [tag for _, tag in _TAG.findall(known)]
 
 
 @lru_cache(maxsize=256)

@@ -40,6 +40,12 @@ class Answers:
     not_modified: HTTPResponseStartEvent
     failed: HTTPResponseStartEvent
 
+    def partly(self, length: int) -> HTTPResponseStartEvent:
+        """The first message of an answer that holds only what is new (RFC 3229); no cache may take it for the whole."""
+        mine = {b"content-length": str(length).encode(), b"cache-control": b"no-store, im"}
+        headers = [(name, mine.get(name, value)) for name, value in self.whole["headers"]]
+        return start(226, [*headers, (b"im", b"feed")])
+
 
 @dataclass(frozen=True)
 class FeedFile:

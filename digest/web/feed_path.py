@@ -22,11 +22,12 @@ from litestar.types import ASGIApp, HTTPResponseBodyEvent, Receive, Send
 
 from digest import feeds
 from digest.home import Home
-from digest.web import conditional, feed_files, guard
+from digest.web import conditional, feed_deltas, feed_files, guard
 from digest.web.feed_files import FeedFile
 
 log = structlog.get_logger()
 
+Fields = dict[bytes, bytes]
 Mark = tuple[int, int, int]  # what tells one state of a file from another
 
 PREFIX = "/feeds/"
@@ -68,9 +69,10 @@ class FeedPath:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             if self.clock() >= self._look_again or self.shelf.is_behind():
                 await self._look()
-            file = self.shelf.find(scope["path"][len(PREFIX) :])
+            name = scope["path"][len(PREFIX) :]
+            file = self.shelf.find(name)
             if file is not None:
-                await _answer(file, scope, send)
+                await self._answer(name, file, scope, send)
                 return
         await self.app(scope, receive, send)
 
@@ -86,29 +88,41 @@ class FeedPath:
         self._look_again = began + self.patience
         self._looking = None
 
+    async def _answer(self, name: str, file: FeedFile, scope: Any, send: Send) -> None:
+        packed = as_page = partly = False
+        fields: Fields = {}
+        for key, value in scope["headers"]:
+            if key in CONDITIONS:
+                fields[key] = fields[key] + b", " + value if key in fields else value
+            elif key == b"accept-encoding":
+                packed = conditional.takes_gzip(value)
+            elif key == b"sec-fetch-dest":
+                as_page = value == b"document"
+            elif key == b"a-im":
+                partly = feed_deltas.wanted(value)
+        method, form = scope["method"], file.forms[packed, as_page]
+        if method in ("GET", "HEAD"):
+            judged = conditional.judge(fields, etag=form.etag, changed=file.changed) if fields else conditional.GO_ON
+            if judged == conditional.GO_ON:
+                if partly and method == "GET" and not as_page and await self._part(name, file, fields, packed, send):
+                    return
+                await send(form.whole)
+                await send(form.body if method == "GET" else EMPTY)
+                return
+            first = form.not_modified if judged == conditional.NOT_MODIFIED else form.failed
+        else:
+            first = OPTIONS if method == "OPTIONS" else NOT_ALLOWED
+        await send(first)
+        await send(EMPTY)
 
-async def _answer(file: FeedFile, scope: Any, send: Send) -> None:
-    packed = as_page = False
-    fields: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
-        if name in CONDITIONS:
-            fields[name] = fields[name] + b", " + value if name in fields else value
-        elif name == b"accept-encoding":
-            packed = conditional.takes_gzip(value)
-        elif name == b"sec-fetch-dest":
-            as_page = value == b"document"
-    method, form = scope["method"], file.forms[packed, as_page]
-    if method in ("GET", "HEAD"):
-        judged = conditional.judge(fields, etag=form.etag, changed=file.changed) if fields else conditional.GO_ON
-        if judged == conditional.GO_ON:
-            await send(form.whole)
-            await send(form.body if method == "GET" else EMPTY)
-            return
-        first = form.not_modified if judged == conditional.NOT_MODIFIED else form.failed
-    else:
-        first = OPTIONS if method == "OPTIONS" else NOT_ALLOWED
-    await send(first)
-    await send(EMPTY)
+    async def _part(self, name: str, file: FeedFile, fields: Fields, packed: bool, send: Send) -> bool:
+        """Answers with what is new since a version that the reader has; False when that one is not known."""
+        new = self.shelf.past.since(name, file, fields.get(b"if-none-match", b""), packed=packed)
+        if new is None:
+            return False
+        await send(file.forms[packed, False].partly(len(new)))
+        await send({"type": "http.response.body", "body": new, "more_body": False})
+        return True
 
 
 class Shelf:
@@ -119,6 +133,7 @@ class Shelf:
         self._ready: dict[str, tuple[Mark, FeedFile]] = {}
         self._stamp = home.feeds / feeds.STAMP
         self._seen: Mark | None = None
+        self.past = feed_deltas.Past()
 
     def is_behind(self) -> bool:
         """Whether another process has built the files since; one call to the system."""
@@ -155,9 +170,10 @@ class Shelf:
         self._forget()
 
     def _forget(self) -> None:
-        for name, (mark, _) in list(self._ready.items()):
+        for name, (mark, file) in list(self._ready.items()):
             if _mark(self.home.feeds / name) != mark:
-                self._ready.pop(name, None)
+                del self._ready[name]
+                self.past.keep(name, file)
 
 
 def _mark(path: Path) -> Mark | None:

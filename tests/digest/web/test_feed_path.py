@@ -16,10 +16,13 @@ from lxml import html
 
 from digest import feeds, items
 from digest.config import FeedsSection
+from digest.feeds import formats
+from digest.feeds.formats import Feed
 from digest.home import Home
-from digest.web import app, guard
+from digest.web import app, feed_deltas, feed_files, guard
 from digest.web.feed_path import FeedPath
 from tests.conftest import NOW
+from tests.digest.feed_samples import item
 from tests.digest.web import serving
 from tests.digest.web.conftest import Served
 
@@ -103,6 +106,12 @@ def test_who_opens_a_feed_in_a_browser_gets_a_page_made_of_it(served: Served, na
     assert not page.xpath("//script")
 
 
+def test_a_text_of_eleven_megabytes_makes_a_page_like_any_other(home: Home) -> None:
+    feed = Feed("all", "T", "d", "https://x.example/", (item(1, body="<p>" + "x" * 11_000_000 + "</p>"),))
+    file = feed_files.prepare(home.settings, "all.rss", formats.rss(home.settings, feed), 1)
+    assert b"<h2><a href=" in file.forms[False, True].body["body"]
+
+
 def test_a_json_feed_and_a_list_of_feeds_are_what_they_are_in_a_browser_too(served: Served) -> None:
     for name, media_type in TYPES[2:]:
         shown = served.client.get(f"/feeds/{name}", headers={"sec-fetch-dest": "document"})
@@ -163,6 +172,60 @@ def test_a_hub_is_named_with_the_feed_itself(home: Home) -> None:
         known = {"if-none-match": said.headers["etag"]}
         assert client.get("/feeds/all.rss", headers=known).headers["link"] == said.headers["link"]
         assert "link" not in client.get("/feeds/all.opml").headers
+
+
+@pytest.mark.parametrize("name", ["hiring.rss", "hiring.atom"])
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_a_reader_that_asks_for_what_is_new_gets_only_that(served: Served, name: str, coding: str) -> None:
+    fields = {"accept-encoding": coding, "a-im": "feed"}
+    before = served.client.get(f"/feeds/{name}", headers=fields)
+    assert before.status_code == 200
+    known = fields | {"if-none-match": before.headers["etag"]}
+    assert served.client.get(f"/feeds/{name}", headers=known).status_code == 304
+    with served.home.db.transaction() as conn:
+        items.put(conn, serving.draft("brand-new", published_on="2026-09-06"), now=NOW, zone=serving.ZONE)
+        items.revise(conn, "told", now=NOW, title="Another title")
+    whole = served.client.get(f"/feeds/{name}", headers={"accept-encoding": coding})
+    part = served.client.get(f"/feeds/{name}", headers=known)
+    assert (part.status_code, part.headers["im"], part.headers["cache-control"]) == (226, "feed", "no-store, im")
+    assert (part.headers["etag"], part.headers.get("content-encoding")) == (
+        whole.headers["etag"],
+        whole.headers.get("content-encoding"),
+    )
+    entries = [(entry.link.rpartition("/")[2], entry.title) for entry in feedparser.parse(part.content).entries]
+    assert entries == [("brand-new", "Fact Sheet: brand-new"), ("told", "Another title")]
+    assert len(feedparser.parse(whole.content).entries) > 2
+    for other in ({"if-none-match": '"unknown"'}, {}, {"a-im": "feed;q=0", "if-none-match": before.headers["etag"]}):
+        assert served.client.get(f"/feeds/{name}", headers=fields | other).status_code == 200
+    head = served.client.head(f"/feeds/{name}", headers=known)
+    assert head.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "takes"),
+    [
+        (b"feed", True),
+        (b"vcdiff, Feed", True),
+        (b"feed;q=0.5,gzip", True),
+        (b"feed;q=0", False),
+        (b"feed;q=0.0, x", False),
+        (b"feeds", False),
+        (b"x-feed", False),
+        (b"", False),
+    ],
+)
+def test_who_takes_a_part(field: bytes, takes: bool) -> None:
+    assert feed_deltas.wanted(field) is takes
+
+
+def test_only_so_many_versions_are_remembered(home: Home) -> None:
+    past = feed_deltas.Past()
+    made = [feed_files.prepare(home.settings, "all.rss", b"<rss><channel><item>%d</item></channel></rss>" % n, n)
+            for n in range(feed_deltas.VERSIONS + 2)]  # fmt: skip
+    for file in made:
+        past.keep("all.rss", file)
+    known = [past.since("all.rss", made[-1], file.forms[False, False].etag, packed=False) for file in made]
+    assert [version is None for version in known] == [True, True] + [False] * feed_deltas.VERSIONS
 
 
 # --- how often the store is looked at --------------------------------------------------------------------------
