@@ -61,3 +61,16 @@ def sendgrid(n: Many = 100_000, as_json: desk.AsJson = False) -> None:
 
     measured = sendgrid(n)
     desk.answer(measured, *measuring.lines(measured, "recipients"), as_json=as_json)
+
+
+@bench_app.command("feed")
+def feed(
+    n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="How many requests of each kind.")] = 50_000,
+    as_json: desk.AsJson = False,
+) -> None:
+    """Ask for a 30 kB feed N times with wrk, whole and by its tag, beside nginx with the same file."""
+    from digest.bench import measuring
+    from digest.bench.feed import feed
+
+    measured = feed(n)
+    desk.answer(measured, *measuring.lines(measured, "answers"), as_json=as_json)

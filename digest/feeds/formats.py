@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -28,6 +28,7 @@ from digest.tables import EPOCH
 
 VERSION = 2  # raise it when the bytes of a feed change for the same items
 TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}
+BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 UNCARRIED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 # Browsers make a page of it with the first, and with the second when they know no XSLT any more.
@@ -55,8 +56,8 @@ class Feed:
 
     @property
     def updated(self) -> datetime:
-        """The youngest change among the items; the epoch when there are none, since the clock must not show."""
-        return max((item.modified_at for item in self.items), default=EPOCH)
+        """The youngest change among the items; a day before all when there are none, since the clock must not show."""
+        return max((item.modified_at for item in self.items), default=BEGUN)
 
 
 def published(item: Item) -> datetime:
@@ -92,7 +93,15 @@ def archive_address(settings: Settings, feed: Feed, archive: str, ending: str) -
 def rss(settings: Settings, feed: Feed) -> bytes:
     """The feed as RSS 2.0."""
     content: bytes = _generator(settings, feed, "rss").rss_str(pretty=True, xml_declaration=False)
-    return HEAD + content
+    return HEAD + _TITLE.sub(_spelt, content)
+
+
+_TITLE = re.compile(rb"<title>[^<]*</title>")
+
+
+def _spelt(title: re.Match[bytes]) -> bytes:
+    """A title of RSS may be text or HTML: spelt so, readers of both kinds show the same (RSS Best Practices Profile)."""
+    return title[0].replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;")
 
 
 def atom(settings: Settings, feed: Feed) -> bytes:
@@ -152,7 +161,7 @@ def _generator(settings: Settings, feed: Feed, ending: str) -> FeedGenerator:
     _lead_on(generator, settings, feed, ending)
     for item in feed.items:
         entry = generator.add_entry(order="append")
-        _fill(entry, settings, item)
+        _fill(entry, settings, item, ending)
         _name(entry, settings, feed, item)
         _attach(entry, settings, item, ending)
     return generator
@@ -172,14 +181,14 @@ def _lead_on(generator: FeedGenerator, settings: Settings, feed: Feed, ending: s
         more.add("link", rel="prev-archive", href=archive_address(settings, feed, feed.older, ending))
 
 
-def _fill(entry: FeedEntry, settings: Settings, item: Item) -> None:
+def _fill(entry: FeedEntry, settings: Settings, item: Item, ending: str) -> None:
     entry.id(permanent_id(settings, f"/items/{item.slug}"))
     entry.title(carried(item.title))
     entry.link(href=item_link(settings, item), rel="alternate")
     entry.published(_local(settings, published(item)))
     entry.updated(_local(settings, item.modified_at))
     if summary := carried(item.excerpt or item.subtitle):
-        entry.summary(summary)
+        entry.summary(str(escape(summary)) if ending == "rss" else summary)  # an item's description is HTML
     entry.content(carried(content(item)), type="html")
 
 

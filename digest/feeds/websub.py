@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ TOLD = ".told"
 LIMITS = fetch.Limits(size=100_000, seconds=10.0)
 MOST = 20  # feeds told in one round
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=1)  # until a hub that was away is asked again
+SETTLE = 0.05  # seconds; whoever serves the files has noticed new ones by then
 LATER = (408, 425, 429)  # beside all from 500 on: no refusal
 
 
@@ -68,6 +70,7 @@ def announce(
         names = due(told, standing, now)
         if not names:
             return Round()
+        time.sleep(SETTLE)
         way = way or fetch.also(settings.intake.inner_networks)
         done, after = _tell(settings, takewhile(lambda _: not stopping(), names), told, standing, now, way)
         files.put(folder / TOLD, _written(after, standing))

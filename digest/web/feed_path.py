@@ -1,8 +1,8 @@
 """The fast way to the feeds: plain ASGI in front of the framework, answering from memory.
 
-Promises: files that any process has built are shown from the next request on. What is answered shows the store as it
-was at most `PATIENCE` seconds before the request came, whichever process changed it; so a withdrawn item is gone a
-second later, and its page says so at once. The look at the store is made once for all who ask meanwhile, and not on
+Promises: files that any process has built are shown after `GLANCE` seconds. What is answered shows the store as it was
+at most `PATIENCE` seconds before the request came, whichever process changed it; so a withdrawn item is gone a second
+later, and its page says so at once. The look at the store is made once for all who ask meanwhile, and not on
 their thread. When the store cannot be asked, the files are served as they are. Answers carry the guard's headers.
 Refuses: every method but GET, HEAD and OPTIONS; a name that is no file of feeds goes on to the framework.
 """
@@ -33,7 +33,9 @@ Mark = tuple[int, int, int]  # what tells one state of a file from another
 PREFIX = "/feeds/"
 PATIENCE = 1.0  # seconds
 MOST = 256  # files in memory; archives are many and seldom asked for
-CONDITIONS = (b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since")
+GLANCE = 0.02  # seconds
+CODING, SHOWN, PARTLY = b"accept-encoding", b"sec-fetch-dest", b"a-im"
+HEEDED = frozenset((b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", CODING, SHOWN, PARTLY))
 ALLOWED = b"GET, HEAD, OPTIONS"
 EMPTY: HTTPResponseBodyEvent = {"type": "http.response.body", "body": b"", "more_body": False}
 _SHARED = [(name.encode(), value.encode()) for name, value in guard.HEADERS]
@@ -62,13 +64,13 @@ class FeedPath:
         self.shelf = Shelf(home)
         self.patience = patience
         self.clock = clock
-        self._look_again = float("-inf")
+        self._glance_again = self._look_again = float("-inf")
         self._looking: asyncio.Future[None] | None = None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            if self.clock() >= self._look_again or self.shelf.is_behind():
-                await self._look()
+            if (now := self.clock()) >= self._glance_again:
+                await self._catch_up(now)
             name = scope["path"][len(PREFIX) :]
             file = self.shelf.find(name)
             if file is not None:
@@ -76,35 +78,33 @@ class FeedPath:
                 return
         await self.app(scope, receive, send)
 
-    async def _look(self) -> None:
-        """Brings the files up to the store; whoever comes while somebody looks waits for the same look."""
+    async def _catch_up(self, now: float) -> None:
+        """Brings the files up to the store when it is time, or when another process has built them."""
+        if now < self._look_again and not self.shelf.is_behind():
+            self._glance_again = min(now + GLANCE, self._look_again)
+            return
         if self._looking is None:
-            began = self.clock()
             self._looking = asyncio.get_running_loop().run_in_executor(None, self.shelf.refresh)
-            self._looking.add_done_callback(partial(self._looked, began))
-        await asyncio.shield(self._looking)
+            self._looking.add_done_callback(partial(self._looked, now))
+        await asyncio.shield(self._looking)  # whoever comes while somebody looks waits for the same look
 
     def _looked(self, began: float, _: asyncio.Future[None]) -> None:
         self._look_again = began + self.patience
+        self._glance_again = min(began + GLANCE, self._look_again)
         self._looking = None
 
     async def _answer(self, name: str, file: FeedFile, scope: Any, send: Send) -> None:
-        packed = as_page = partly = False
         fields: Fields = {}
         for key, value in scope["headers"]:
-            if key in CONDITIONS:
+            if key in HEEDED:
                 fields[key] = fields[key] + b", " + value if key in fields else value
-            elif key == b"accept-encoding":
-                packed = conditional.takes_gzip(value)
-            elif key == b"sec-fetch-dest":
-                as_page = value == b"document"
-            elif key == b"a-im":
-                partly = feed_deltas.wanted(value)
+        packed = CODING in fields and conditional.takes_gzip(fields[CODING])
+        as_page = fields.get(SHOWN) == b"document"
         method, form = scope["method"], file.forms[packed, as_page]
         if method in ("GET", "HEAD"):
             judged = conditional.judge(fields, etag=form.etag, changed=file.changed) if fields else conditional.GO_ON
             if judged == conditional.GO_ON:
-                if partly and method == "GET" and not as_page and await self._part(name, file, fields, packed, send):
+                if PARTLY in fields and method == "GET" and await self._part(name, file, fields, packed, send):
                     return
                 await send(form.whole)
                 await send(form.body if method == "GET" else EMPTY)
@@ -117,7 +117,9 @@ class FeedPath:
 
     async def _part(self, name: str, file: FeedFile, fields: Fields, packed: bool, send: Send) -> bool:
         """Answers with what is new since a version that the reader has; False when that one is not known."""
-        new = self.shelf.past.since(name, file, fields.get(b"if-none-match", b""), packed=packed)
+        new = None
+        if feed_deltas.wanted(fields[PARTLY]) and fields.get(SHOWN) != b"document":
+            new = self.shelf.past.since(name, file, fields.get(b"if-none-match", b""), packed=packed)
         if new is None:
             return False
         await send(file.forms[packed, False].partly(len(new)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import tempfile
@@ -15,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from digest import cli
-from digest.bench import delivering, made_up, processes, sinks
+from digest.bench import delivering, feed, made_up, processes, sinks
 from digest.bench.sinks import Counts, Sink
 from digest.config import TransportSection
 from digest.errors import Refused
@@ -78,6 +79,29 @@ def test_sending_to_a_provider_is_measured_beside_its_package(folder: Path, monk
     assert parts.keys() >= SHARES
     assert parts["requests"] * parts["readers_per_request"] == pytest.approx(N, rel=0.01)
     assert list(folder.iterdir()) == []
+
+
+def test_feeds_are_measured_beside_nginx(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("wrk") is None:
+        pytest.skip("NOT TESTED: the measuring of feeds needs wrk. Debian: apt-get install wrk")
+    monkeypatch.setattr(feed, "FEWEST", 1)
+    monkeypatch.setenv("DIGEST_SITE__URL", "https://elsewhere.example.org")
+    cores = os.sched_getaffinity(0)
+    measured = bench("feed", "--n", 1)
+    peers = {"nginx, 200", "nginx, 304"} if shutil.which("nginx") else set()
+    assert set(measured["beside"]) == peers
+    for figures in (measured, *measured["beside"].values()):
+        assert all(figures[name] > 0 for name in FIGURES)
+    assert 25_000 < measured["parts"]["bytes_each"] < 35_000
+    assert measured["parts"]["by_tag_rate"] > 0
+    assert list(folder.iterdir()) == []
+    assert os.sched_getaffinity(0) == cores
+
+
+def test_without_wrk_no_feed_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(Refused, match="apt-get install wrk"):
+        feed.feed(1)
 
 
 # --- the far end -----------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def test_ids_survive_another_scheme_port_and_an_edit(ending: str) -> None:
 def test_updated_is_the_youngest_change_and_never_the_clock() -> None:
     assert parsed("atom").feed.updated == "2026-09-02T08:00:00+00:00"
     assert parsed("rss").feed.updated == "Wed, 02 Sep 2026 08:00:00 +0000"
-    assert parsed("atom", whole([])).feed.updated == "1970-01-01T00:00:00+00:00"
+    assert parsed("atom", whole([])).feed.updated == "2026-01-01T00:00:00+00:00"
 
 
 @pytest.mark.parametrize("ending", ["rss", "atom"])
@@ -147,6 +147,16 @@ def test_a_picture_says_what_it_shows_and_a_file_of_unknown_size_claims_none() -
         assert "A b" in FORMATS[ending](SETTINGS, whole([strange])).decode()
     assert "length" not in parsed("atom", whole([strange])).entries[0].enclosures[0]
     assert parsed("rss", whole([strange])).entries[0].enclosures[0].length == "0"
+
+
+def test_signs_are_text_whatever_a_reader_takes_a_title_and_a_summary_for() -> None:
+    signs = item(1, title="A <b> & c", excerpt="Of <b> & c &amp;")
+    (rss,) = etree.fromstring(FORMATS["rss"](SETTINGS, whole([signs]))).iter("item")
+    assert (rss.findtext("title"), rss.findtext("description")) == ("A <b> & c", "Of &lt;b&gt; &amp; c &amp;amp;")
+    assert b"<title>A &#x3C;b&gt; &#x26; c</title>" in FORMATS["rss"](SETTINGS, whole([signs]))
+    atom = parsed("atom", whole([signs])).entries[0]
+    assert (atom.title_detail.type, atom.title, atom.summary_detail.type) == ("text/plain", "A <b> & c", "text/plain")
+    assert atom.summary == "Of <b> & c &amp;"
 
 
 def test_an_item_in_another_language_says_so() -> None:
