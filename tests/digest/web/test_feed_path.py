@@ -18,7 +18,7 @@ from digest import feeds, items
 from digest.config import FeedsSection
 from digest.feeds import formats
 from digest.feeds.formats import Feed
-from digest.home import Home
+from digest.home import Home, open_home
 from digest.web import app, feed_deltas, feed_files, guard
 from digest.web.feed_path import FeedPath
 from tests.conftest import NOW
@@ -257,10 +257,8 @@ async def ask(path: FeedPath, name: str = "all.rss") -> tuple[int, bytes]:
 
 
 @pytest.fixture
-def filled(library: tuple[Path, int], tmp_path: Path) -> Iterator[Home]:
-    from digest.home import open_home
-
-    home = open_home(shutil.copytree(library[0], tmp_path / "copy"))
+def filled(library: Path, tmp_path: Path) -> Iterator[Home]:
+    home = open_home(shutil.copytree(library, tmp_path / "copy"))
     yield home
     home.close()
 
