@@ -158,6 +158,13 @@ class Database:
         with self.read.connect() as conn:
             yield conn
 
+    def files_changed(self) -> tuple[float, ...] | None:
+        """When the files of an SQLite database were last written, in seconds since 1970: as long as these stand, and
+        are no younger than the file system's clock is coarse, nothing was committed. None where no files tell."""
+        if not self.is_sqlite:
+            return None
+        return tuple(_changed(f"{self.url.database}{suffix}") for suffix in ("", "-wal", "-journal"))
+
     def run(self, step: Callable[[Connection], T], *, bulk: bool = False) -> T:
         """What `step` returns from one write transaction; a deadlock on PostgreSQL is tried again thrice."""
         for _ in range(3):
@@ -175,6 +182,13 @@ class Database:
         self.read.dispose()
         if self._turnstile:
             self._turnstile.close()
+
+
+def _changed(path: str) -> float:
+    try:
+        return Path(path).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 @contextlib.contextmanager

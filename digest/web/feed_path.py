@@ -34,6 +34,7 @@ PREFIX = "/feeds/"
 PATIENCE = 1.0  # seconds
 MOST = 256  # files in memory; archives are many and seldom asked for
 GLANCE = 0.02  # seconds
+COARSE = 2.0  # seconds; no file system's clock is coarser
 CODING, SHOWN, PARTLY = b"accept-encoding", b"sec-fetch-dest", b"a-im"
 HEEDED = frozenset((b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", CODING, SHOWN, PARTLY))
 ALLOWED = b"GET, HEAD, OPTIONS"
@@ -135,6 +136,7 @@ class Shelf:
         self._ready: dict[str, tuple[Mark, FeedFile]] = {}
         self._stamp = home.feeds / feeds.STAMP
         self._seen: Mark | None = None
+        self._changed: tuple[float, ...] | None = None  # the store's files, when they were last asked about
         self.past = feed_deltas.Past()
 
     def is_behind(self) -> bool:
@@ -161,15 +163,25 @@ class Shelf:
     def refresh(self) -> None:
         """Builds the files anew when the store has changed, and forgets those that another process has built."""
         try:
-            with self.home.db.reading() as conn:
-                current = feeds.is_current(self.home.settings, conn, self.home.feeds)
-            if not current:
-                with self.home.db.reading() as conn:
-                    feeds.build(self.home.settings, conn, self.home.feeds)
+            self._follow()
         except Exception as error:  # whatever it is, readers get what there is
             log.error("feeds are served as they are", why=type(error).__name__, reason=str(error).partition("\n")[0])
         self._seen = _mark(self._stamp)
         self._forget()
+
+    def _follow(self) -> None:
+        """Sees that the files show the store. Where its own files stand untouched, it is not even asked."""
+        changed = self.home.db.files_changed()
+        if changed is not None and changed == self._changed and _mark(self._stamp) == self._seen is not None:
+            return
+        with self.home.db.reading() as conn:
+            current = feeds.is_current(self.home.settings, conn, self.home.feeds)
+        if not current:
+            with self.home.db.reading() as conn:
+                feeds.build(self.home.settings, conn, self.home.feeds)
+        # Files that were written just now may be written again without a sign of it: then the next look asks again.
+        settled = changed is not None and 0 < max(changed) < time.time() - COARSE
+        self._changed = changed if settled else None
 
     def _forget(self) -> None:
         for name, (mark, file) in list(self._ready.items()):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -306,6 +308,38 @@ def test_files_that_another_process_built_show_at_once(filled: Home) -> None:
         assert b"/items/told" not in (await ask(path))[1]
 
     asyncio.run(story())
+
+
+def test_a_store_whose_files_stand_untouched_is_not_asked(filled: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = FeedPath(nothing, filled).shelf
+    asked: list[float] = []
+    ask_it = feeds.is_current
+
+    def counted(*given: Any) -> bool:
+        asked.append(1)
+        return ask_it(*given)
+
+    monkeypatch.setattr(feeds, "is_current", counted)
+
+    def age(seconds: float) -> None:
+        for path in filled.path.glob("digest.db*"):
+            os.utime(path, (time.time() - seconds,) * 2)
+
+    age(0.5)
+    shelf.refresh()
+    shelf.refresh()
+    assert len(asked) == 2, "just written: it might be written again in the same moment"
+    age(60)
+    shelf.refresh()
+    shelf.refresh()
+    assert len(asked) == 3
+    withdraw(filled, "told")
+    shelf.refresh()
+    assert len(asked) == 4
+    (filled.feeds / feeds.STAMP).unlink()
+    age(60)
+    shelf.refresh()
+    assert (filled.feeds / feeds.STAMP).exists()
 
 
 def test_when_the_store_cannot_be_asked_the_files_are_served(filled: Home, monkeypatch: pytest.MonkeyPatch) -> None:
