@@ -30,7 +30,8 @@ from digest.tables import items as items_table
 STAMP = ".stamp"  # of all that the files are made of
 MANIFEST = ".manifest"  # of what each file is made
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*(?:\.(?:archive|known)-[0-9]+)?\.(?:rss|atom|json|opml|xsl|css)")
-HALF_MADE = re.compile(rf"\.(?:{FILE_NAME.pattern}|\.stamp|\.manifest)\.[a-z0-9_]{{8}}")  # by who was killed at it
+# What somebody left behind who was killed at writing.
+HALF_MADE = re.compile(rf"\.(?:{FILE_NAME.pattern}|\.stamp|\.manifest|\.told)\.[a-z0-9_]{{8}}")
 
 
 @dataclass(frozen=True)
