@@ -27,7 +27,7 @@ LONGEST = 20_000  # characters of any other text
 MOST_PARTS = 50_000  # elements of one post, its comments apart
 MOST_TERMS = 500
 ROOM = 50_000_000  # characters, about, for the index of a site's files; what comes later is not in it
-SECONDS, SECONDS_PER_MB = 60, 1
+SECONDS, SECONDS_PER_MB = 20, 0.3  # ten times what exports take
 MEMORY = 700_000_000  # bytes of addresses
 
 _TEXTS = """
@@ -130,7 +130,7 @@ def _records(path: Path, types: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
 
 
 def _limits(size: int) -> apart.Limits:
-    return apart.Limits(SECONDS + SECONDS_PER_MB * (size // 1_000_000), MEMORY, 8 * LARGEST)
+    return apart.Limits(SECONDS + int(SECONDS_PER_MB * size / 1_000_000), MEMORY, 8 * LARGEST)
 
 
 # --- in the process of its own ---------------------------------------------------------------------------------
@@ -192,8 +192,10 @@ def _elements(path: Path) -> Iterator[Any]:
                     parts -= _forget_comment(element)
         reading.close()
     except etree.XMLSyntaxError as error:
-        why = f"The XML is broken ({' '.join((error.msg or '').split())[:120]})."
-        raise Unreadable(f", line {error.lineno}", why, "Export it anew.") from error
+        first = next(iter(reading.feed_error_log), None)
+        line, said = (first.line, first.message) if first else (error.lineno, error.msg or "")
+        why = f"The XML is broken ({' '.join(said.split())[:120]})."
+        raise Unreadable(f", line {line}", why, "Export it anew.") from error
 
 
 def _forget(element: Any) -> None:
