@@ -11,8 +11,6 @@ import calendar
 import io
 import json
 import re
-import resource
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 
 import feedparser
 
-from digest import drafts, markup
+from digest import apart, drafts, markup
 from digest.drafts import Draft
 from digest.errors import BadInput, Problem
 from digest.intake import categories
@@ -34,8 +32,7 @@ from digest.shelf import Author
 
 LARGEST = 5_000_000  # bytes of a feed
 MOST = 2000  # entries that are read; the rest are older
-SECONDS = 10  # for reading one feed, in processor time
-MEMORY = 1_000_000_000  # bytes of addresses that the reading may take
+LIMITS = apart.Limits(seconds=10, answer=40_000_000)  # for reading one feed
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 UNTOLD = ("subtitle", "updated_on", "update_note", "featured", "attachments")  # of which no entry tells
 JSON_FEED = "https://jsonfeed.org/version/1"
@@ -70,14 +67,10 @@ def read(data: bytes, *, address: str = "", media_type: str = "", where: str = "
     where = where or address
     if len(data) > LARGEST:
         raise BadInput(where, f"It has more than {LARGEST:,} bytes.", "Ask its publisher for a shorter one.")
-    command = [sys.executable, "-P", "-m", "digest.intake.feed", address, media_type]
-    try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=2 * SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        done = None
-    if done is None or done.returncode:
+    answer = apart.ask("digest.intake.feed", address, media_type, data=data, limits=LIMITS)
+    if answer is None:
         raise BadInput(where, "It is broken, or takes too much time or memory to read.", "Tell its publisher.")
-    found = json.loads(done.stdout)
+    found = json.loads(answer)
     if found is None:
         raise BadInput(where, "It is no feed.", "Name the address of an RSS, Atom or JSON feed, or its file.")
     entries = tuple(
@@ -221,8 +214,7 @@ def _text(found: Mapping[str, Any], name: str) -> str:
 
 def _alone() -> None:
     """Reads a feed from the standard input and writes it as JSON, within limits that end the process."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    apart.confine(LIMITS)
     found = parse(sys.stdin.buffer.read(), sys.argv[1], sys.argv[2])
     json.dump(found and asdict(found), sys.stdout)
 
