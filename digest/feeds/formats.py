@@ -100,7 +100,7 @@ _TITLE = re.compile(rb"<title>[^<]*</title>")
 
 
 def _spelt(title: re.Match[bytes]) -> bytes:
-    """A title of RSS may be text or HTML: spelt so, readers of both kinds show the same (RSS Best Practices Profile)."""
+    """A title of RSS may be text or HTML: spelt so, both kinds of readers show the same (RSS Best Practices)."""
     return title[0].replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;")
 
 
