@@ -7,6 +7,7 @@ change among the items. Refuses nothing: what XML cannot carry is dropped.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -188,7 +189,9 @@ def _fill(entry: FeedEntry, settings: Settings, item: Item, ending: str) -> None
     entry.published(_local(settings, published(item)))
     entry.updated(_local(settings, item.modified_at))
     if summary := carried(item.excerpt or item.subtitle):
-        entry.summary(str(escape(summary)) if ending == "rss" else summary)  # an item's description is HTML
+        if ending == "rss":  # an item's description is HTML
+            summary = html.escape(summary, quote=False)
+        entry.summary(summary)
     entry.content(carried(content(item)), type="html")
 
 

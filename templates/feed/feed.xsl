@@ -56,7 +56,8 @@
   </div>
   <div>
     <h2><a href="{link | a:link[not(@rel)]/@href}"><xsl:value-of select="title | a:title"/></a></h2>
-    <p><xsl:value-of select="description | a:summary"/></p>
+    <!-- RSS has it as HTML, with every sign escaped that could be markup. -->
+    <p><xsl:value-of select="description" disable-output-escaping="yes"/><xsl:value-of select="a:summary"/></p>
     <xsl:for-each select="enclosure/@url | a:link[@rel='enclosure']/@href">
       <p class="soft"><a href="{.}">PDF</a></p>
     </xsl:for-each>

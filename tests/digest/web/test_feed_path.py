@@ -105,7 +105,9 @@ def test_who_opens_a_feed_in_a_browser_gets_a_page_made_of_it(served: Served, na
     assert page.xpath("//link[@rel='alternate']/@href") == [f"http://127.0.0.1:8080/feeds/{name}"]
     assert page.xpath("//h2/a/@href") == [entry.link for entry in feed.entries]
     assert page.xpath("//h2/a/text()") == [entry.title for entry in feed.entries]
-    assert not page.xpath("//script")
+    assert not page.xpath("//script | //li//b")
+    assert "<b>bold</b>" in page.text_content()
+    assert "the officer's judgment" in page.text_content()
 
 
 def test_a_text_of_eleven_megabytes_makes_a_page_like_any_other(home: Home) -> None:
