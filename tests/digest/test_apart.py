@@ -27,7 +27,7 @@ def test_a_reader_that_misbehaves_gives_no_answer_and_is_gone(how: str, tmp_path
     assert not kept.exists() or not kept.stat().st_size
 
 
-@pytest.mark.parametrize("how", ["flood", "die"])
+@pytest.mark.parametrize("how", ["flood", "die", "spin"])
 def test_lines_end_with_an_error_when_their_reader_does(how: str) -> None:
     with pytest.raises(EOFError):
         list(apart.lines(MODULE, how, limits=bad_reader.LIMITS))
