@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from digest import feeds
 from digest.home import Home, open_home
 from tests.digest.web import serving
 
@@ -32,9 +33,12 @@ def empty(home: Home) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Path:
-    """A home filled by `serving.fill`, made once and copied for each test."""
+    """A home filled by `serving.fill`, its feeds built, made once and copied for each test."""
     path = tmp_path_factory.mktemp("library") / "home"
-    serving.filled(path, sqlite_template).close()
+    home = serving.filled(path, sqlite_template)
+    with home.db.reading() as conn:
+        feeds.build(home.settings, conn, home.feeds)
+    home.close()
     return path
 
 
