@@ -45,8 +45,7 @@ def serve(home: Home) -> Iterator[str]:
     listening = config.bind_socket()
     # asyncio does this itself, but not for sockets that were made for it; without it each answer waits 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    started = threading.Event()
-    server.handle_started = started.set  # type: ignore[attr-defined]
+    listening.listen()  # from now on a client waits, and is not refused, until the server answers
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
     thread.start()
     try:
