@@ -54,7 +54,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "an entity that is a file": (DOCUMENT_TYPE, lambda: typed('<!ENTITY a9 SYSTEM "file:///etc/passwd">')),
     "an entity elsewhere": (DOCUMENT_TYPE, lambda: typed('<!ENTITY % p SYSTEM "http://127.0.0.1:9/x.dtd"> %p;', "")),
     "an entity that nobody declared": (
-        r"line 21: .*Entity 'a9' not defined",
+        r"line 22: .*Entity 'a9' not defined",
         lambda: typed("").replace(b"<!DOCTYPE rss []>", b""),
     ),
     "a hundred thousand levels": (BROKEN + "Excessive depth", lambda: inside("<a>" * 100_000)),
