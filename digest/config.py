@@ -190,6 +190,12 @@ class FeedsSection(_Section):
         return value
 
 
+class StaffSection(_Section):
+    """Who works in the console."""
+
+    second_factor: Literal["offered", "demanded"] = "offered"
+
+
 class Settings(BaseSettings):
     """Everything that is set for one home."""
 
@@ -209,6 +215,7 @@ class Settings(BaseSettings):
     sign_up: SignUpSection = SignUpSection()
     intake: IntakeSection = IntakeSection()
     feeds: FeedsSection = FeedsSection()
+    staff: StaffSection = StaffSection()
 
     @classmethod
     def settings_customise_sources(

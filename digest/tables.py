@@ -533,3 +533,70 @@ notices = Table(
     Column("fence", Integer, nullable=False, server_default="0"),
     Index("ix_notices_due", "due_at", sqlite_where=text("state < 2"), postgresql_where=text("state < 2")),
 )
+
+# --- staff -----------------------------------------------------------------------------------------------------
+
+staff = Table(
+    "staff",
+    metadata,
+    _key(),
+    Column("email", Text, nullable=False),
+    Column("email_key", Text, unique=True),  # null: the account has ended
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("password_hash", Text),  # argon2id; null until the first sign-in
+    Column("factor_nonce", LargeBinary),  # the seed of the second factor; its secret needs a key of the home as well
+    Column("factor_step", BigInteger),  # the half minute of the last code: none works twice
+    Column("created_at", Instant, nullable=False),
+    Column("seen_at", Instant),
+    Column("ended_at", Instant),
+    sa.CheckConstraint("role IN ('viewer', 'author', 'editor', 'owner')", name="role"),
+    sqlite_autoincrement=True,
+)
+
+staff_codes = Table(
+    "staff_codes",  # recovery codes that still work
+    metadata,
+    Column("staff_id", ForeignKey("staff.id"), primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+staff_sessions = Table(
+    "staff_sessions",
+    metadata,
+    _key(),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    Column("staff_id", ForeignKey("staff.id"), nullable=False),
+    Column("half", sa.Boolean, nullable=False),  # the second factor is outstanding
+    Column("created_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("ip", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Index("ix_staff_sessions_staff", "staff_id"),
+    sqlite_autoincrement=True,
+)
+
+staff_links = Table(
+    "staff_links",  # links that sign somebody in once
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("staff_id", ForeignKey("staff.id"), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+activity = Table(
+    "activity",
+    metadata,
+    _key(),
+    Column("at", Instant, nullable=False),
+    Column("staff_id", ForeignKey("staff.id")),  # null: on the command line
+    Column("name", Text, nullable=False),
+    Column("deed", Text, nullable=False),
+    Column("thing", Text, nullable=False),
+    Column("before", sa.JSON),
+    Column("after", sa.JSON),
+    Index("ix_activity_thing", "thing", "id"),
+    sqlite_autoincrement=True,
+)

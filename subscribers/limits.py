@@ -101,6 +101,16 @@ def of_returned(keyring: Keyring, address: Address) -> bytes:
     return _key(keyring, "returned", address.key)
 
 
+def of_sign_in(keyring: Keyring, email: str, ip: str = "") -> bytes:
+    """The key of tries to sign in as one of the staff, from one network or from anywhere."""
+    return _key(keyring, "sign-in", f"{email.strip().casefold()} {network(ip) if ip else ''}")
+
+
+def of_door(keyring: Keyring, ip: str) -> bytes:
+    """The key of all tries to sign in from one network."""
+    return _key(keyring, "door", network(ip))
+
+
 def of_network(keyring: Keyring, ip: str) -> bytes:
     """The key of the network that an address of the internet is in: IPv4 /24, IPv6 /56; of what is none, its own."""
     return _key(keyring, "network", network(ip))

@@ -20,11 +20,13 @@ from digest.db import Database
 from digest.errors import BadInput
 from digest.home import Home
 from digest.intake import markdown
+from digest.staff import accounts, links
 from subscribers import offices, sheets, transfer
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FIRST = "weekly"
 SENDER = "digest@localhost.localdomain"  # a home of this machine alone
+FIRST_OWNER = "owner@example.org"  # until they say who they are
 
 _TEMPLATE = """\
 # The settings of this installation. docs/reference/settings.md explains every one.
@@ -71,7 +73,10 @@ def setup(
     faults = config.sending_faults(home.settings)
     if faults:
         lines += ["Before mail can be sent:", *(f"  {fault}" for fault in faults)]
-    facts = {"home": where.path, "made": made, "url": home.settings.site.url, "before_sending": faults}
+    link = first_link(home)
+    if link:
+        lines += ["This link lets the first owner into the console, once, within two days:", f"  {link}"]
+    facts = {"home": where.path, "made": made, "url": home.settings.site.url, "before_sending": faults, "link": link}
     desk.answer(facts, *lines, as_json=as_json)
 
 
@@ -135,6 +140,17 @@ def _ensure_digest(site: config.Site, conn: Connection) -> None:
         from_address=_sender(site),
         languages=site.languages,
     )
+
+
+def first_link(home: Home) -> str:
+    """A new link for the first owner, who has not signed in yet; nothing when somebody has."""
+    token = home.db.run(partial(_first_link, home.settings.site.staff_to or FIRST_OWNER))
+    return f"{home.settings.site.url}/staff/in/{token}" if token else ""
+
+
+def _first_link(email: str, conn: Connection) -> str:
+    account = accounts.first_owner(conn, email, now=desk.now())
+    return links.issue(conn, account.id, now=desk.now()) if account else ""
 
 
 def _sender(site: config.Site) -> str:
@@ -227,7 +243,7 @@ def _send(office: offices.Office) -> editions.Edition | None:
 
 
 def _where_to_look(home: Home, sent: editions.Edition | None) -> None:
-    site, example = home.settings.site.url, home.path / "example.eml"
+    site, example, link = home.settings.site.url, home.path / "example.eml", first_link(home)
     mail = sorted((home.mail / "new").glob("*"), key=lambda path: path.stat().st_mtime) if sent else []
     if mail:
         shutil.copyfile(mail[0], example)
@@ -235,6 +251,7 @@ def _where_to_look(home: Home, sent: editions.Edition | None) -> None:
         "",
         "Where to look:",
         f"  Site        {site}/",
+        f"  Console     {link or f'{site}/staff/'}" + ("   (this link lets the first owner in, once)" if link else ""),
         f"  Feeds       {site}/feeds/all.rss   {site}/feeds/all.atom   {site}/feeds/all.json",
         f"  Feed files  {home.feeds}",
         f"  Archive     {site}/editions/{sent.id if sent else ''}",

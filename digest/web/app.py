@@ -12,17 +12,20 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from litestar import Litestar, Response
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.response import Redirect
 from litestar.types import ASGIApp
 
 from digest import errors
 from digest.home import Home
 from digest.languages import Language
 from digest.web import crawlers, feed_path, files, look, media, public, searching
+from digest.web.console import CONSOLE, door
 from digest.web.feed_path import FeedPath
 from digest.web.guard import Guard
 from digest.web.look import Site, WebRequest
@@ -51,15 +54,27 @@ def create(
             *files.HANDLERS,
             *media.HANDLERS,
             *pages.HANDLERS,
+            CONSOLE,
         ],
         state=State({"site": Site(home, clock)}),
-        exception_handlers={Exception: error_page},
+        exception_handlers={Exception: error_page, door.Elsewhere: elsewhere, NotAuthorizedException: to_sign_in},
         openapi_config=None,
         logging_config=None,
         request_max_body_size=64 * 1024,
     )
     guarded = Guard(app, trusted_proxies=home.settings.site.trusted_proxies)
     return FeedPath(guarded, home, patience=patience)
+
+
+def elsewhere(request: WebRequest, error: door.Elsewhere) -> Redirect:
+    """On to what comes first."""
+    return Redirect(error.path, status_code=303)
+
+
+def to_sign_in(request: WebRequest, error: NotAuthorizedException) -> Redirect:
+    """Whoever is not signed in is asked to, and comes back to the page that they wanted."""
+    to = quote(request.url.path) if request.method == "GET" and request.url.path.rstrip("/") != "/staff" else ""
+    return Redirect(f"/staff/sign-in?to={to}" if to else "/staff/sign-in", status_code=303)
 
 
 def error_page(request: WebRequest, error: Exception) -> Response[str]:
@@ -74,6 +89,8 @@ def error_page(request: WebRequest, error: Exception) -> Response[str]:
     site, language = look.of(request), look.language_of(request)
     say = site.book(language).words
     title, why = said(say, status, until(site, say, headers))
+    if isinstance(error, door.Turned):
+        title, why = f"{error.title}.", error.remedy
     return site.page(
         "errors/error.html",
         status=status,

@@ -8,6 +8,7 @@ of body than a plain form's (that is a form without fields).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -34,6 +35,10 @@ class Form:
     def text(self, name: str, *, most: int) -> str:
         """The same, with its lines."""
         return _UNFIT.sub("", self._one(name, most).replace("\r\n", "\n")).strip()
+
+    def secret(self, name: str, *, most: int) -> str:
+        """A password, exactly as it was typed, in the one form that Unicode has for it (RFC 8265, section 4.2)."""
+        return unicodedata.normalize("NFC", self._one(name, most))
 
     def every(self, name: str) -> tuple[str, ...]:
         """All values of a field that may come several times, each on one line."""

@@ -7,8 +7,8 @@ import contextlib
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -30,10 +30,10 @@ ANN = "ann@example.org"
 
 
 @contextlib.contextmanager
-def serve(home: Home) -> Iterator[str]:
+def serve(home: Home, clock: Callable[[], datetime] = lambda: NOW) -> Iterator[str]:
     """Serves `home` on a free loopback port and yields the address; stopped at the end."""
     config = uvicorn.Config(
-        app.create(home, clock=lambda: NOW, patience=0),
+        app.create(home, clock=clock, patience=0),
         port=0,
         log_level="critical",
         access_log=False,

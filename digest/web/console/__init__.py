@@ -1,0 +1,17 @@
+"""The console: the pages of staff, one file per group as in its menu.
+
+Promises: no page is shown and nothing is done but for whoever is signed in with a role that may (`door`); nothing
+changes on GET; every form carries its token. The pages are in English, like the command line.
+"""
+
+from __future__ import annotations
+
+from litestar import Router
+
+from digest.web.console import activity, door, entering, own_account, today
+
+CONSOLE = Router(
+    path="/staff",
+    guards=[door.admit],
+    route_handlers=[*entering.HANDLERS, *own_account.HANDLERS, *today.HANDLERS, *activity.HANDLERS],
+)

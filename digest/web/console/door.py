@@ -1,0 +1,208 @@
+"""The only way into the console: who is signed in, what their role may, and whether a form is one of our own.
+
+Promises: a route without a least role does not exist (`least`); a deed needs the form's token, which is bound to the
+session (or, before there is one, to the browser), and comes from our own pages as far as the browser says; the cookie
+is out of reach of scripts and of other sites. Refuses: 401 who is not signed in, 403 whose role does not suffice or
+whose form is not ours. Serves all files of the console.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.concurrency import sync_to_thread
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
+from litestar.handlers import BaseRouteHandler
+
+from digest import keys
+from digest.staff import accounts, sessions
+from digest.staff.accounts import Account
+from digest.staff.entering import Client
+from digest.staff.sessions import Session
+from digest.web import forms, look
+from digest.web.look import Site, WebRequest
+
+ANYONE, HALF = "anyone", "half"  # beside the roles: no session, or one whose second factor is outstanding
+SAFE = ("GET", "HEAD")
+FIELD = "form_token"  # the field that every form carries
+ACCOUNT = "/staff/account"
+FACTOR = f"{ACCOUNT}/second-step"
+AGENT = 200  # characters of a browser's name
+
+
+_GROUP = {
+    accounts.VIEWER: "the staff",
+    accounts.AUTHOR: "authors and above",
+    accounts.EDITOR: "editors and owners",
+    accounts.OWNER: "owners",
+}
+
+
+class Turned(PermissionDeniedException):
+    """Not through this door: what is so, and what to do."""
+
+    def __init__(self, title: str, remedy: str) -> None:
+        super().__init__(title)
+        self.title, self.remedy = title, remedy
+
+
+class Elsewhere(Exception):
+    """Something else comes first: the page to go to."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who is signed in."""
+
+    account: Account
+    session: Session
+
+
+def least(role: str) -> dict[str, Any]:
+    """The options of a route that is for this role and those above it."""
+    if role not in (ANYONE, HALF, *accounts.ROLES):
+        raise ValueError(f"{role} is no role")
+    return {"least": role}
+
+
+async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Lets a request through, or raises what it is answered with."""
+    request: Any = connection
+    role = handler.opt["least"]
+    visitor = await sync_to_thread(_visitor, request)
+    request.state["visitor"] = visitor
+    if visitor is None and role != ANYONE:
+        raise NotAuthorizedException("You are not signed in.")
+    if visitor is not None and visitor.session.half and role not in (ANYONE, HALF):
+        raise NotAuthorizedException("The second step is missing.")
+    if request.method not in SAFE:
+        await _check_form(request)
+    if visitor is not None and role in accounts.ROLES:
+        if not visitor.account.may(role):
+            raise Turned(f"This is for {_GROUP[role]}", "Ask an owner to do it, or to give you another role.")
+        _send_first(request, visitor)
+
+
+def _send_first(request: WebRequest, visitor: Visitor) -> None:
+    """Whoever has no password yet, or no second factor where it is demanded, does that before anything else."""
+    demanded = look.of(request).home.settings.staff.second_factor == "demanded"
+    if not visitor.account.has_password:
+        first = ACCOUNT
+    elif demanded and not visitor.account.has_second_factor:
+        first = FACTOR
+    else:
+        return
+    if not request.url.path.startswith(ACCOUNT):
+        raise Elsewhere(first)
+
+
+def of(request: WebRequest) -> Visitor:
+    """Who is signed in, on a route that `admit` let through."""
+    found: Visitor = request.state["visitor"]
+    return found
+
+
+def known(request: WebRequest) -> Visitor | None:
+    """Who is signed in, if anybody, on a route for anyone."""
+    found: Visitor | None = request.state["visitor"]
+    return found
+
+
+def client(request: WebRequest) -> Client:
+    """Where a request comes from."""
+    ip = request.client.host if request.client else ""
+    agent = "".join(sign for sign in request.headers.get("user-agent", "") if sign.isprintable())
+    return Client(ip, agent[:AGENT])
+
+
+# --- cookies ---------------------------------------------------------------------------------------------------
+
+
+def session_cookie(site: Site, token: str) -> Cookie:
+    """The cookie of a new session: until the browser closes, or the session ends."""
+    return _cookie(site, "staff", token)
+
+
+def no_cookie(site: Site) -> Cookie:
+    """Takes the session's cookie away."""
+    return _cookie(site, "staff", "", max_age=0)
+
+
+def browser_cookie(site: Site, mark: str) -> Cookie:
+    """The cookie that binds forms to a browser as long as nobody is signed in."""
+    return _cookie(site, "form", mark)
+
+
+def _cookie(site: Site, name: str, value: str, *, max_age: int | None = None) -> Cookie:
+    secure = _is_secure(site)
+    return Cookie(
+        key=_name(site, name), value=value, path="/", httponly=True, secure=secure, samesite="lax", max_age=max_age
+    )
+
+
+def _name(site: Site, name: str) -> str:
+    """With https a name that no other host and no http page can set (RFC 6265bis, section 4.1.3.2)."""
+    return f"__Host-{name}" if _is_secure(site) else f"digest-{name}"
+
+
+def _is_secure(site: Site) -> bool:
+    return site.home.settings.site.url.startswith("https:")
+
+
+# --- forms -----------------------------------------------------------------------------------------------------
+
+
+def form_token(request: WebRequest) -> tuple[str, Cookie | None]:
+    """What a form on this page carries, and a cookie that must go with the page when nobody is signed in."""
+    site = look.of(request)
+    mark = _mark(request)
+    if mark:
+        return _token(site, mark), None
+    mark = secrets.token_urlsafe(16)
+    return _token(site, mark), browser_cookie(site, mark)
+
+
+async def _check_form(request: WebRequest) -> None:
+    site, mark = look.of(request), _mark(request)
+    origin = request.headers.get("origin")
+    foreign = origin is not None and origin != site.home.settings.site.url
+    told = (await forms.read(request)).fields.get(FIELD, ())
+    if foreign or not mark or len(told) != 1 or not secrets.compare_digest(told[0], _token(site, mark)):
+        here = f"{site.home.settings.site.url}/staff/"
+        raise Turned("This form was not accepted", f"It is older than your session, or not from {here}. Open it again.")
+
+
+def _mark(request: WebRequest) -> str:
+    """What the browser holds: its session, or before there is one its own mark."""
+    site = look.of(request)
+    visitor = request.state.get("visitor")
+    return request.cookies.get(_name(site, "staff" if visitor else "form"), "")
+
+
+def _token(site: Site, mark: str) -> str:
+    return keys.mac(site.home.keys.derive_fixed("form"), mark.encode()).hex()
+
+
+def _visitor(request: WebRequest) -> Visitor | None:
+    site = look.of(request)
+    token = request.cookies.get(_name(site, "staff"), "")
+    if not token:
+        return None
+    now, db = site.clock(), site.home.db
+    with db.reading() as conn:
+        session = sessions.find(conn, token, now=now)
+        if session is None:
+            return None
+        visitor = Visitor(accounts.by_id(conn, session.staff_id), session)
+    if sessions.is_stale(session, now=now):
+        with db.transaction() as conn:
+            sessions.note(conn, session, now=now)
+    return visitor

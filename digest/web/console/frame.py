@@ -1,0 +1,96 @@
+"""What the pages of the console share: the page around them, routes from plain functions, and the line that tells
+what was done.
+
+Promises: a page of the console is stored nowhere and found by no search; what a deed did is told once, on the page
+that follows it. Serves all files of the console.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from litestar import Response, get, post
+from litestar.concurrency import sync_to_thread
+from litestar.datastructures import Cookie
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect
+from markupsafe import Markup
+
+from digest.web import forms, look
+from digest.web.console import door
+from digest.web.forms import Form
+from digest.web.look import Site, WebRequest
+
+PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+LANGUAGE = "en"
+SIGN_IN = "/staff/sign-in"
+KEPT = "\N{NO-BREAK SPACE}"
+MENU = (("Today", "/staff/"), ("Activity", "/staff/activity"))
+
+R = TypeVar("R", bound=Response[Any])
+Show = Callable[[WebRequest], Response[Any]]
+Do = Callable[[WebRequest, Form], Response[Any]]
+
+
+def page_at(path: str, role: str, show: Show) -> HTTPRouteHandler:
+    """The route of a page for this role."""
+
+    @get(path, opt=door.least(role), name=f"GET {path}")
+    async def handler(request: WebRequest) -> Response[Any]:
+        return await sync_to_thread(show, request)
+
+    return handler
+
+
+def deed_at(path: str, role: str, do: Do) -> HTTPRouteHandler:
+    """The route of a form for this role."""
+
+    @post(path, opt=door.least(role), name=f"POST {path}", status_code=200)
+    async def handler(request: WebRequest) -> Response[Any]:
+        return await sync_to_thread(do, request, await forms.read(request))
+
+    return handler
+
+
+def page(request: WebRequest, template: str, *, status: int = 200, **context: Any) -> Response[str]:
+    """A page of the console, with the token that its forms carry."""
+    site, visitor = look.of(request), door.known(request)
+    token, cookie = door.form_token(request)
+    response = site.page(
+        f"console/{template}",
+        status=status,
+        headers=PRIVATE,
+        language=LANGUAGE,
+        visitor=visitor if visitor and not visitor.session.half else None,
+        form_token=Markup('<input type="hidden" name="{}" value="{}">').format(door.FIELD, token),
+        menu=MENU,
+        moment=lambda value: moment(site, value),
+        **context,
+    )
+    return with_cookies(response, cookie)
+
+
+def redirect(path: str, *cookies: Cookie | None) -> Redirect:
+    """On to another page after a deed."""
+    return with_cookies(Redirect(path, status_code=303, headers=PRIVATE), *cookies)
+
+
+def with_cookies(response: R, *cookies: Cookie | None) -> R:
+    """The answer with these cookies."""
+    response.cookies.extend(cookie for cookie in cookies if cookie)
+    return response
+
+
+def moment(site: Site, value: datetime) -> str:
+    """A moment as staff read it: "Mon, Aug 31, 7:00 a.m. EDT", with the year when it is not this one."""
+    there = value.astimezone(site.zone)
+    year = "" if there.year == site.today.year else f", {there.year}"
+    return f"{there:%a}, {there:%b}{KEPT}{there.day}{year}, {hour(site, value)} {there:%Z}"
+
+
+def hour(site: Site, value: datetime) -> str:
+    """A time of day where the site is: "7:00 a.m."."""
+    there = value.astimezone(site.zone)
+    return f"{there.hour % 12 or 12}:{there:%M}{KEPT}{'a.m.' if there.hour < 12 else 'p.m.'}"
