@@ -1,4 +1,4 @@
-"""What the next edition would be, compiled without freezing anything, and checked for what would embarrass us.
+"""What an edition is as a mail, the next one compiled without freezing anything, and what would embarrass us in it.
 
 Promises: the shell, entries and order that the real edition would have today. Its personal links, and the link to its
 page, are samples that do nothing. Refuses: to preview when nothing waits, naming what would change that.
@@ -6,17 +6,32 @@ page, are samples that do nothing. Refuses: to preview when nothing waits, namin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from digest import editions, entry_views, items, preflight, publications, render, sharing
+from digest import (
+    archive,
+    editions,
+    entry_views,
+    items,
+    languages,
+    letters,
+    news,
+    preflight,
+    publications,
+    render,
+    sharing,
+)
 from digest.delivery import message
 from digest.delivery.message import Recipient
+from digest.editions import Edition
 from digest.errors import Refused
 from digest.home import Home
+from digest.items import Entry, Item
 from digest.publications import Digest
 
 SAMPLE = "reader@example.org"
@@ -88,13 +103,55 @@ def make(conn: Connection, home: Home, slug: str, *, now: datetime, cadence: str
     order = sharing.reading_order(share.entries, waiting, by_id)
     shell = _shell(conn, home, digest, series.cadence, now)
     told = [(waiting[sequence], by_id[waiting[sequence].item_id]) for sequence in order]
-    views = entry_views.of(conn, told, digest.zone)
-    rendered = render.Press(shell, digest.languages[0], views).variant(order, most=series.most)
+    rendered, views = _printed(conn, shell, digest.languages[0], told, most=series.most)
     compiled = message.compile(rendered, shell, uid="preview", variant=1, key=bytes(32), date=now)
     mail = compiled.join(Recipient(0, SAMPLE, "", sample_slots(shell)))
+    return Preview(digest, shell, rendered, mail, _findings(conn, rendered, shell, views), len(order))
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The mail of an edition as a reader of one language gets it who takes all that is in it."""
+
+    rendered: render.Rendered
+    findings: tuple[preflight.Finding, ...]
+    slots: dict[str, str]
+
+
+def of_edition(conn: Connection, home: Home, edition: Edition, *, language: str = "", now: datetime) -> Whole:
+    """The mail of an edition that is proposed, locked or gone; by default in the digest's first language."""
+    digest = publications.by_id(conn, edition.digest_id)
+    tongue = languages.choose(language, digest.languages)
+    if edition.settings:
+        shell = render.Shell.from_json(edition.settings)
+    else:
+        shell = _shell(conn, home, digest, edition.cadence or render.LETTER, now)
+    if edition.is_letter:
+        letter, views = letters.of(conn, edition.id), list[render.EntryView]()
+        rendered = letters.rendered(shell, tongue, letter, letters.topic_names(conn, letter.segment))
+        rendered = render.counted(rendered, 1, tongue)
+    else:
+        stories = archive.stories(conn, edition.id)
+        log = news.by_sequences(conn, [story.sequence for story in stories])
+        most = publications.one_series(conn, digest.id, edition.series).most
+        told = [(log[story.sequence], story.item) for story in stories]
+        rendered, views = _printed(conn, shell, tongue, told, most=most)
+    return Whole(rendered, _findings(conn, rendered, shell, views), sample_slots(shell))
+
+
+def _printed(
+    conn: Connection, shell: render.Shell, language: str, told: Sequence[tuple[Entry, Item]], *, most: int
+) -> tuple[render.Rendered, list[render.EntryView]]:
+    views = entry_views.of(conn, told, shell.zone)
+    order = [entry.sequence for entry, _ in told]
+    return render.Press(shell, language, views).variant(order, most=most), views
+
+
+def _findings(
+    conn: Connection, rendered: render.Rendered, shell: render.Shell, views: Sequence[render.EntryView]
+) -> tuple[preflight.Finding, ...]:
     known = preflight.known_items(item.slug for item in items.latest(conn))
-    findings = preflight.check(rendered, shell, entries=views, known=known)
-    return Preview(digest, shell, rendered, mail, findings, len(order))
+    return preflight.check(rendered, shell, entries=views, known=known)
 
 
 def _shell(conn: Connection, home: Home, digest: Digest, cadence: str, now: datetime) -> render.Shell:

@@ -205,14 +205,16 @@ def is_under_way(conn: Connection, digest_id: int, subscriber_id: int) -> bool:
 class Unreached:
     """One person whom an edition did not surely reach, or was kept from."""
 
+    subscriber_id: int
     email: str
     state: str  # failed, unsure, skipped
     code: str | None
     reply: str
 
 
-def unreached(conn: Connection, edition_id: int) -> list[Unreached]:
-    """Who failed, is unsure, or was skipped for another reason than that nothing was in their topics, by address."""
+def unreached(conn: Connection, edition_id: int, *, most: int | None = None) -> list[Unreached]:
+    """Who failed, is unsure, or was skipped for another reason than that nothing was in their topics, by address;
+    with `most` only so many, those first whom somebody must decide about."""
     d = deliveries
     wanted = (
         sa.select(subscribers.c.email, d.c.subscriber_id, d.c.state, d.c.code, replies.c.text)
@@ -221,9 +223,12 @@ def unreached(conn: Connection, edition_id: int) -> list[Unreached]:
         .outerjoin(replies, (replies.c.edition_id == d.c.edition_id) & (replies.c.subscriber_id == d.c.subscriber_id))
         .where(d.c.edition_id == edition_id, d.c.state.in_((State.FAILED, State.UNSURE, State.SKIPPED)))
         .where(sa.func.coalesce(d.c.code, "") != "no topics")
-        .order_by(subscribers.c.email)
     )
+    order = (subscribers.c.email,) if most is None else (d.c.state.desc(), subscribers.c.email)
+    wanted = wanted.order_by(*order).limit(most)
     return [
-        Unreached(r.email or f"erased ({r.subscriber_id})", State(r.state).name.lower(), r.code, r.text or "")
+        Unreached(
+            r.subscriber_id, r.email or f"erased ({r.subscriber_id})", State(r.state).name.lower(), r.code, r.text or ""
+        )
         for r in conn.execute(wanted)
     ]

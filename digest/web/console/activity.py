@@ -36,7 +36,7 @@ def show(request: WebRequest) -> Response[Any]:
 
 def _page(request: WebRequest, *, status: int = 200, **more: Any) -> Response[Any]:
     site, asked = look.of(request), request.query_params
-    below, who = _number(asked.get("below", "")), _number(asked.get("who", ""))
+    below, who = frame.number(asked.get("below", "")), frame.number(asked.get("who", ""))
     with site.home.db.reading() as conn:
         staff = accounts.every(conn)
         everybody = accounts.every(conn, ended=True)
@@ -141,14 +141,10 @@ def _address(site: Site, token: str) -> str:
 
 
 def _staff_id(request: WebRequest) -> int:
-    number = _number(request.path_params["id"])
+    number = frame.number(request.path_params["id"])
     if number is None:
         raise NotFound("There is no such account.")
     return number
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 HANDLERS = [

@@ -18,16 +18,22 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 from markupsafe import Markup
 
-from digest.web import forms, look
+from digest.web import forms, guard, look
 from digest.web.console import door
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
 
-PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+PRIVATE = {
+    "cache-control": "no-store",
+    "x-robots-tag": "noindex, nofollow",
+    "content-security-policy": f"{guard.STRICT}; frame-src 'self'",  # the mails that are looked at
+}
 LANGUAGE = "en"
 SIGN_IN = "/staff/sign-in"
 KEPT = "\N{NO-BREAK SPACE}"
-MENU = (("Today", "/staff/"), ("Activity", "/staff/activity"))
+MENU = (("Today", "/staff/"), ("Editions", "/staff/editions"), ("Activity", "/staff/activity"))
+# Of a mail that is only looked at: its own looks and pictures, and nothing that acts or leads anywhere.
+INERT = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https:; sandbox; frame-ancestors 'self'"
 
 R = TypeVar("R", bound=Response[Any])
 Show = Callable[[WebRequest], Response[Any]]
@@ -94,3 +100,8 @@ def hour(site: Site, value: datetime) -> str:
     """A time of day where the site is: "7:00 a.m."."""
     there = value.astimezone(site.zone)
     return f"{there.hour % 12 or 12}:{there:%M}{KEPT}{'a.m.' if there.hour < 12 else 'p.m.'}"
+
+
+def number(text: str) -> int | None:
+    """A number in an address, if it is one."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -1,0 +1,266 @@
+"""Editions and letters: what is coming, what goes out, what has been, and one of them in full.
+
+Promises: the numbers on a page add up; every deed says what it does before it is done, is recorded, and goes through
+the same service as the command line. Refuses: what the edition's state does not allow, in the service's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from litestar import Response
+from sqlalchemy import Connection
+
+from digest import archive, config, editions, letters, previews, review
+from digest.delivery import closing, progress, runs
+from digest.delivery.runs import Listed
+from digest.editions import ENDED, REVIEW, SENDING, Edition
+from digest.errors import DigestError, NotFound, Refused
+from digest.staff import activity
+from digest.staff.accounts import EDITOR, VIEWER, Account
+from digest.web import look
+from digest.web.console import badges, charts, door, frame
+from digest.web.forms import Form
+from digest.web.look import Site, WebRequest
+from subscribers import explaining, links, records
+from subscribers.audience import Audience
+
+HERE = "/staff/editions"
+PEOPLE = 50  # named on one page
+DONE = {
+    "approved": "Approved. It goes out at its time.",
+    "changed": "Something in it changed meanwhile, so it was not approved. Look at it again.",
+    "undone": "Stopped in time. Nobody has it; its items wait for the next run.",
+    "paused": "Paused. It keeps its place: nobody is missed and nobody gets it twice.",
+    "resumed": "It goes on.",
+    "cancelled": "Stopped. Who has it keeps it.",
+    "settled": "Decided.",
+}
+
+
+def show_all(request: WebRequest) -> Response[Any]:
+    """What is coming, what is under way, what has been."""
+    site, below = look.of(request), frame.number(request.query_params.get("below", ""))
+    with site.home.db.reading() as conn:
+        found = runs.page(conn, below=below, limit=runs.PER_PAGE + 1)
+        waiting = runs.open_ones(conn) if below is None else []
+    shown = [one for one in found[: runs.PER_PAGE] if one.edition.state in (*ENDED, editions.DRAFT)]
+    more = found[runs.PER_PAGE - 1].edition.id if len(found) > runs.PER_PAGE else None
+    return frame.page(
+        request, "editions.html", here=HERE, waiting=waiting, shown=shown, more=more, below=below, **_words(site)
+    )
+
+
+def show(request: WebRequest) -> Response[Any]:
+    """One edition in full."""
+    return _page(request)
+
+
+def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Response[Any]:
+    site, number = look.of(request), _number(request)
+    with site.home.db.reading() as conn:
+        listed = runs.one(conn, number)
+        edition = listed.edition
+        stories = archive.stories(conn, number)
+        letter = letters.of(conn, number) if edition.is_letter else None
+        under_way = progress.look(conn, number, now=site.clock()) if edition.shown_state == SENDING else None
+        reasons = runs.reasons(conn, number) if edition.plan_done_at else []
+        people = records.unreached(conn, number, most=PEOPLE) if edition.plan_done_at else []
+    return frame.page(
+        request,
+        "edition.html",
+        status=status,
+        here=HERE,
+        one=listed,
+        stories=stories,
+        letter=letter,
+        under_way=under_way,
+        reasons=reasons,
+        people=people,
+        fault=fault,
+        faults=config.sending_faults(site.home.settings) if edition.state == REVIEW else [],
+        done=DONE.get(request.query_params.get("done", "")),
+        address=_address(request),
+        now=site.clock(),
+        **_words(site),
+    )
+
+
+def _words(site: Site) -> dict[str, Any]:
+    return {
+        "badge": badges.badge,
+        "bar": bar,
+        "name": partial(name, site),
+        "reason": explaining.reason,
+        "sentence": sentence,
+    }
+
+
+def name(site: Site, one: Listed) -> str:
+    """What an edition is called: "Weekly digest, August 31", "Letter: Call for profiles"."""
+    if one.edition.is_letter:
+        return f"Letter: {one.subject}"
+    day = one.day or (one.edition.starts_at or one.edition.created_at).astimezone(site.zone).date()
+    said = site.book(frame.LANGUAGE).long_day(day)
+    return f"{one.digest}, {said}" if one.edition.cadence != "instant" else f"Alert, {said}"
+
+
+def bar(one: Listed) -> Any:
+    """The bar of an edition's sum."""
+    sums = one.totals
+    return charts.stacked_bar(
+        [
+            ("accepted", "accepted", sums.accepted),
+            ("skipped", "skipped", sums.skipped),
+            ("failed", "failed", sums.failed),
+            ("unsure", "unsure", sums.unsure),
+            ("left", "still to go", sums.remaining),
+        ]
+    )
+
+
+def sentence(one: Listed) -> str:
+    """The sum in words, without the parts that are nothing."""
+    sums = one.totals
+    parts = (
+        (sums.accepted, "accepted"),
+        (sums.skipped, "skipped"),
+        (sums.failed, "failed"),
+        (sums.unsure, "unsure"),
+        (sums.remaining, "still to go"),
+    )
+    told = " + ".join(f"{count:,} {word}" for count, word in parts if count or word == "accepted")
+    return f"{sums.planned:,} planned = {told}"
+
+
+def _address(request: WebRequest) -> Callable[[str], str]:
+    """Addresses as whoever looks may see them: hidden from viewers."""
+    return links.mask if not door.of(request).account.may("author") else str
+
+
+# --- the mail itself -------------------------------------------------------------------------------------------
+
+
+def preview(request: WebRequest) -> Response[Any]:
+    """The mail as a page that does nothing, for the frame on the edition's page; `part=text` is its text."""
+    site, asked = look.of(request), request.query_params
+    with site.home.db.reading() as conn:
+        edition = editions.find(conn, _number(request))
+        whole = previews.of_edition(conn, site.home, edition, language=asked.get("language", ""), now=site.clock())
+    headers = frame.PRIVATE | {"content-security-policy": frame.INERT}
+    if asked.get("part") == "text":
+        text = previews.filled(whole.rendered.text, whole.slots)
+        return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
+    return Response(previews.filled(whole.rendered.html, whole.slots), media_type="text/html", headers=headers)
+
+
+# --- deeds -----------------------------------------------------------------------------------------------------
+
+
+def _deed(done: str, deed: str, step: Callable[[Connection, Site, Edition, Account, Form], str | None]) -> frame.Do:
+    """A form's handler: the step in one transaction with its line in the record, then the edition's page."""
+
+    def do(request: WebRequest, form: Form) -> Response[Any]:
+        site, account, number = look.of(request), door.of(request).account, _number(request)
+
+        def both(conn: Connection) -> str:
+            before = editions.find(conn, number)
+            told = step(conn, site, before, account, form) or done
+            after = editions.find(conn, number)
+            activity.record(
+                conn,
+                account,
+                deed,
+                f"edition {number}",
+                now=site.clock(),
+                before={"state": before.shown_state},
+                after={"state": after.shown_state},
+            )
+            return told
+
+        try:
+            told = site.home.db.run(both)
+        except (Refused, DigestError) as error:
+            return _page(request, status=409, fault=str(error))
+        return frame.redirect(f"{HERE}/{number}?done={told}")
+
+    return do
+
+
+def _approve(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> str | None:
+    if form.one("contents") != edition.content_hash:
+        return "changed"
+    _, done = review.approve(conn, edition.id, site.home.settings, by=account.name, now=site.clock())
+    return None if done else "changed"
+
+
+def _undo(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> None:
+    review.undo(conn, edition.id)
+
+
+def _pause(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> None:
+    review.pause(conn, edition.id, why=f"Paused by {account.name}.", now=site.clock())
+
+
+def _resume(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> None:
+    answer = form.one("answer")
+    if answer in ("without", "as-is"):
+        review.answer(conn, edition.id, as_is=answer == "as-is")
+    else:
+        review.resume(conn, edition.id)
+
+
+def _settle(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> None:
+    people = Audience(site.home.keys, site.home.settings.site.url)
+    given = form.one("person")
+    ids = [int(given)] if given.isascii() and given.isdigit() else None
+    if given and ids is None:
+        raise NotFound("There is no such person.")
+    settled = closing.settle(conn, edition.id, people, ids, arrived=form.one("fate") == "arrived", now=site.clock())
+    if settled.too_early and not settled.settled:
+        raise Refused("Less than 15 minutes have passed since the hand-over: an answer may still come. Wait for it.")
+
+
+def cancel_page(request: WebRequest) -> Response[Any]:
+    """Asks before the rest of an edition is stopped."""
+    site, number = look.of(request), _number(request)
+    with site.home.db.reading() as conn:
+        listed = runs.one(conn, number)
+    return frame.page(request, "cancel.html", here=HERE, one=listed, **_words(site))
+
+
+def cancel(request: WebRequest, form: Form) -> Response[Any]:
+    """Stops the rest of an edition."""
+    site, account, number = look.of(request), door.of(request).account, _number(request)
+    drop, people = form.one("items") == "drop", Audience(site.home.keys, site.home.settings.site.url)
+    try:
+        edition = closing.cancel(site.home.db, number, people, drop=drop, now=site.clock())
+    except Refused as error:
+        return _page(request, status=409, fault=str(error))
+    after = {"state": edition.shown_state, "items": "dropped" if drop else "come later"}
+    step = partial(activity.record, by=account, deed="canceled the rest of", thing=f"edition {number}", after=after)
+    site.home.db.run(partial(step, now=site.clock()))
+    return frame.redirect(f"{HERE}/{number}?done=cancelled")
+
+
+def _number(request: WebRequest) -> int:
+    number = frame.number(request.path_params["number"])
+    if number is None:
+        raise NotFound("There is no such edition.")
+    return number
+
+
+HANDLERS = [
+    frame.page_at("/editions", VIEWER, show_all),
+    frame.page_at("/editions/{number:str}", VIEWER, show),
+    frame.page_at("/editions/{number:str}/mail", VIEWER, preview),
+    frame.deed_at("/editions/{number:str}/approve", EDITOR, _deed("approved", "approved", _approve)),
+    frame.deed_at("/editions/{number:str}/undo", EDITOR, _deed("undone", "stopped in time", _undo)),
+    frame.deed_at("/editions/{number:str}/pause", EDITOR, _deed("paused", "paused", _pause)),
+    frame.deed_at("/editions/{number:str}/resume", EDITOR, _deed("resumed", "went on with", _resume)),
+    frame.deed_at("/editions/{number:str}/settle", EDITOR, _deed("settled", "decided about unsure ones of", _settle)),
+    frame.page_at("/editions/{number:str}/cancel", EDITOR, cancel_page),
+    frame.deed_at("/editions/{number:str}/cancel", EDITOR, cancel),
+]
