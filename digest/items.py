@@ -112,6 +112,12 @@ def kinds(conn: Connection) -> list[tuple[str, int]]:
     return [(kind, count) for kind, count in conn.execute(query.order_by(_ITEMS.c.kind))]
 
 
+def without_year(conn: Connection) -> int:
+    """How many published items have a day without its year, and so are in no feed and no edition."""
+    yearless = (_ITEMS.c.state == "published", _ITEMS.c.date_precision == "yearless")
+    return conn.scalar(sa.select(sa.func.count()).where(*yearless)) or 0
+
+
 def put(
     conn: Connection,
     draft: Draft,

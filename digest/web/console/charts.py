@@ -6,10 +6,13 @@ Promises: every chart says its numbers in its label, and reads without color.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from markupsafe import Markup
 
 WIDTH, HEIGHT, GAP, LEAST = 720, 30, 2, 6
+DAY = 22  # how wide a day is on a strip
+NAMES = {"D": "daily", "W": "weekly", "M": "monthly", "L": "letter"}
 
 
 def stacked_bar(parts: Sequence[tuple[str, str, int]]) -> Markup:
@@ -33,3 +36,25 @@ def stacked_bar(parts: Sequence[tuple[str, str, int]]) -> Markup:
         '<rect class="skipped-ground" width="6" height="6"/><circle class="skipped-dot" cx="3" cy="3" r="1.2"/>'
         "</pattern></defs>{}</svg>"
     ).format(label, WIDTH, HEIGHT, Markup("").join(drawn))
+
+
+def calendar_strip(days: Sequence[tuple[date, Sequence[str]]], today: date) -> Markup:
+    """Days side by side, 22 wide, with a letter for each run: weekends are sunken, today is outlined."""
+    drawn, months = [], []
+    for n, (day, letters) in enumerate(days):
+        x = n * DAY
+        look = "today" if day == today else "weekend" if day.weekday() > 4 else "day"
+        drawn.append(Markup('<rect class="{}" x="{}" y="20" width="{}" height="56"/>').format(look, x, DAY))
+        drawn.append(Markup('<text class="number" x="{}" y="36">{}</text>').format(x + DAY / 2, day.day))
+        if n == 0 or day.day == 1:
+            months.append(Markup('<text class="month" x="{}" y="13">{}</text>').format(x + 2, f"{day:%b}"))
+        for row, letter in enumerate(letters[:2]):
+            y = 42 + 17 * row
+            drawn.append(Markup('<rect class="run {}" x="{}" y="{}" width="18" height="16"/>').format(letter, x + 2, y))
+            drawn.append(Markup('<text class="letter" x="{}" y="{}">{}</text>').format(x + DAY / 2, y + 12, letter))
+    told = [f"{day:%B} {day.day}: {', '.join(NAMES[one] for one in letters)}" for day, letters in days if letters]
+    label = "; ".join(told) or "Nothing is planned"
+    width = DAY * len(days)
+    return Markup(
+        '<svg class="strip" role="img" aria-label="{}" width="{}" height="80" viewBox="0 0 {} 80">{}{}</svg>'
+    ).format(label, width, width, Markup("").join(months), Markup("").join(drawn))

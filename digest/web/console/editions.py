@@ -49,7 +49,7 @@ def show_all(request: WebRequest) -> Response[Any]:
     shown = [one for one in found[: runs.PER_PAGE] if one.edition.state in (*ENDED, editions.DRAFT)]
     more = found[runs.PER_PAGE - 1].edition.id if len(found) > runs.PER_PAGE else None
     return frame.page(
-        request, "editions.html", here=HERE, waiting=waiting, shown=shown, more=more, below=below, **_words(site)
+        request, "editions.html", here=HERE, waiting=waiting, shown=shown, more=more, below=below, **words(site)
     )
 
 
@@ -84,11 +84,12 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         done=DONE.get(request.query_params.get("done", "")),
         address=_address(request),
         now=site.clock(),
-        **_words(site),
+        **words(site),
     )
 
 
-def _words(site: Site) -> dict[str, Any]:
+def words(site: Site) -> dict[str, Any]:
+    """What templates say of editions."""
     return {
         "badge": badges.badge,
         "bar": bar,
@@ -103,7 +104,7 @@ def name(site: Site, one: Listed) -> str:
     if one.edition.is_letter:
         return f"Letter: {one.subject}"
     day = one.day or (one.edition.starts_at or one.edition.created_at).astimezone(site.zone).date()
-    said = site.book(frame.LANGUAGE).long_day(day)
+    said = frame.day(site, day)
     return f"{one.digest}, {said}" if one.edition.cadence != "instant" else f"Alert, {said}"
 
 
@@ -228,7 +229,7 @@ def cancel_page(request: WebRequest) -> Response[Any]:
     site, number = look.of(request), _number(request)
     with site.home.db.reading() as conn:
         listed = runs.one(conn, number)
-    return frame.page(request, "cancel.html", here=HERE, one=listed, **_words(site))
+    return frame.page(request, "cancel.html", here=HERE, one=listed, **words(site))
 
 
 def cancel(request: WebRequest, form: Form) -> Response[Any]:

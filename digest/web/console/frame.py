@@ -8,7 +8,7 @@ that follows it. Serves all files of the console.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from litestar import Response, get, post
@@ -94,6 +94,11 @@ def moment(site: Site, value: datetime) -> str:
     there = value.astimezone(site.zone)
     year = "" if there.year == site.today.year else f", {there.year}"
     return f"{there:%a}, {there:%b}{KEPT}{there.day}{year}, {hour(site, value)} {there:%Z}"
+
+
+def day(site: Site, value: date) -> str:
+    """A day in a name: "August 31", with the year when it is not this one."""
+    return f"{value:%B}{KEPT}{value.day}" + ("" if value.year == site.today.year else f", {value.year}")
 
 
 def hour(site: Site, value: datetime) -> str:

@@ -1,19 +1,142 @@
-"""Today: is all well, and what goes out next."""
+"""Today: is all well, and what goes out next.
+
+Promises: whatever waits for a person is named first, with the one button that deals with it; what did not go out is
+told beside what did, with its reason.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from litestar import Response
+from sqlalchemy import Connection
 
+from digest import coming, editions, items
+from digest.coming import Coming
+from digest.delivery import runs
+from digest.delivery.runs import Listed
 from digest.staff.accounts import VIEWER
-from digest.web.console import frame
-from digest.web.look import WebRequest
+from digest.web import look
+from digest.web.console import charts, frame
+from digest.web.console import editions as pages
+from digest.web.look import Site, WebRequest
+from subscribers import tally
+
+DAYS, PAST = 28, 6
+LETTERS = {"daily": "D", "weekly": "W", "monthly": "M"}
+CADENCES = {"instant": "alert", "daily": "daily digest", "weekly": "weekly digest", "monthly": "monthly digest"}
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that waits for a person."""
+
+    state: str
+    label: str
+    title: str
+    why: str
+    link: str
+    verb: str
 
 
 def show(request: WebRequest) -> Response[Any]:
     """What waits, what comes, what went out."""
-    return frame.page(request, "today.html", here="/staff/")
+    site, now = look.of(request), look.of(request).clock()
+    with site.home.db.reading() as conn:
+        ahead = coming.next_runs(conn, now=now)
+        days = _days(conn, site)
+        past = [one for one in runs.page(conn, limit=PAST + 4) if one.edition.state in editions.ENDED][:PAST]
+        needs = _needs(conn, site)
+        people = tally.of_people(conn, now=now)
+        takers = {id(one): tally.takers(conn, one.digest.id, one.series.cadence) for one in ahead}
+        anything = bool(items.kinds(conn))
+    return frame.page(
+        request,
+        "today.html",
+        here="/staff/",
+        headline=_headline(site, ahead),
+        now=now,
+        needs=needs,
+        strip=charts.calendar_strip(days, site.today),
+        letters=sorted({letter for _, those in days for letter in those}),
+        names=charts.NAMES,
+        ahead=ahead,
+        takers=lambda one: takers[id(one)],
+        past=past,
+        people=people,
+        anything=anything,
+        cadences=CADENCES,
+        **pages.words(site),
+    )
+
+
+def _headline(site: Site, ahead: list[Coming]) -> str:
+    if not ahead:
+        return "Nothing is planned"
+    first = ahead[0]
+    there = first.at.astimezone(site.zone)
+    day = (
+        "today"
+        if there.date() == site.today
+        else f"{there:%A}"
+        if _soon(site, there.date())
+        else f"{there:%B} {there.day}"
+    )
+    return f"Next: the {CADENCES[first.series.cadence]}, {day} at {frame.hour(site, first.at)}"
+
+
+def _soon(site: Site, day: date) -> bool:
+    return day - site.today < timedelta(days=7)
+
+
+def _days(conn: Connection, site: Site) -> list[tuple[date, list[str]]]:
+    zone = site.home.settings.site.time_zone
+    due = coming.calendar(conn, now=site.clock(), days=DAYS, zone=zone)
+    days = [site.today + timedelta(days=n) for n in range(DAYS)]
+    return [(day, sorted({LETTERS[one.cadence] for one in due.get(day, ())})) for day in days]
+
+
+def _needs(conn: Connection, site: Site) -> list[Need]:
+    found = [need for one in runs.open_ones(conn) if (need := _of_edition(site, one))]
+    found += [_unsure(site, one) for one in runs.unsure(conn)]
+    if yearless := items.without_year(conn):
+        many = "1 item came" if yearless == 1 else f"{yearless} items came"
+        why = "They stay out of digests until the date is complete."
+        found.append(
+            Need(
+                "draft", "No year", f"{many} in with a day but no year", why, "/staff/items?state=yearless", "Add years"
+            )
+        )
+    return found
+
+
+def _of_edition(site: Site, one: Listed) -> Need | None:
+    edition, link = one.edition, f"{pages.HERE}/{one.edition.id}"
+    if edition.state == editions.REVIEW:
+        return Need(
+            "review", "Review", pages.name(site, one), f"{edition.reason} It cannot go out without.", link, "Review"
+        )
+    if edition.shown_state == "paused":
+        return Need(
+            "paused",
+            "Paused",
+            pages.name(site, one),
+            edition.paused_why,
+            link,
+            "Decide" if edition.question else "Look",
+        )
+    return None
+
+
+def _unsure(site: Site, one: Listed) -> Need:
+    number = one.totals.unsure
+    people = "1 person may not have" if number == 1 else f"{number} people may not have"
+    why = "The mail server went silent after we handed the mail over."
+    return Need(
+        "unsure", "Unsure", f"{people} “{pages.name(site, one)}”", why, f"{pages.HERE}/{one.edition.id}", "Decide"
+    )
 
 
 HANDLERS = [frame.page_at("/", VIEWER, show)]

@@ -1,0 +1,82 @@
+"""What is to come: when each series runs, and what waits for it.
+
+Promises: nothing is promised that the clock would not do: the moments are those of `occurrences` and `schedules`, what
+waits is what an edition would hold now. Reads only. Serves the console's first page and its schedule.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from digest import editions, items, occurrences, publications, schedules
+from digest.items import Entry, Item
+from digest.publications import Digest, Series
+
+
+@dataclass(frozen=True)
+class Coming:
+    """The next run of a series, with what it would hold now; alerts have a run only while something gathers."""
+
+    digest: Digest
+    series: Series
+    at: datetime
+    told: tuple[tuple[Entry, Item], ...]  # each with its item as it is now
+
+    @property
+    def enough(self) -> bool:
+        """Whether the run has as many items as the series asks for."""
+        fewest = 1 if self.series.cadence == "instant" else self.series.fewest
+        return len({entry.item_id for entry, _ in self.told}) >= fewest
+
+
+@dataclass(frozen=True)
+class Due:
+    """One run on a calendar."""
+
+    digest: Digest
+    cadence: str
+    at: datetime
+
+
+def next_runs(conn: Connection, *, now: datetime) -> list[Coming]:
+    """The next run of every series that is offered, the soonest first."""
+    found = []
+    for digest in publications.all(conn):
+        for series in publications.series(conn, digest.id):
+            if not series.offered:
+                continue
+            at = _next(conn, digest, series, now)
+            if at is not None:
+                found.append(Coming(digest, series, at, _told(conn, series)))
+    return sorted(found, key=lambda one: (one.at, one.digest.slug, one.series.cadence))
+
+
+def calendar(conn: Connection, *, now: datetime, days: int, zone: str) -> dict[date, list[Due]]:
+    """The runs of so many days from today on, by their day in this zone; alerts are on no calendar."""
+    there, found = ZoneInfo(zone), defaultdict[date, list[Due]](list)
+    until = now + timedelta(days=days)
+    for digest in publications.all(conn):
+        for series in publications.series(conn, digest.id):
+            plan = editions.schedule(series, digest.zone)
+            if plan is None or not series.offered:
+                continue
+            for run in schedules.between(plan, now, until):
+                found[run.at.astimezone(there).date()].append(Due(digest, series.cadence, run.at))
+    return found
+
+
+def _next(conn: Connection, digest: Digest, series: Series, now: datetime) -> datetime | None:
+    if series.cadence == "instant":
+        return occurrences.next_alert(conn, series)
+    return occurrences.next_run(conn, digest, series, now)
+
+
+def _told(conn: Connection, series: Series) -> tuple[tuple[Entry, Item], ...]:
+    waiting = editions.waiting(conn, series)
+    by_id = items.by_ids(conn, {entry.item_id for entry in waiting})
+    return tuple((entry, by_id[entry.item_id]) for entry in waiting)
