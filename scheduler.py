@@ -26,7 +26,6 @@ from digest import (
     editions,
     feeds,
     items,
-    news,
     occurrences,
     publications,
     review,
@@ -36,13 +35,13 @@ from digest import (
     tables,
 )
 from digest.delivery import closing, leases, notices, planning, staff_mail
-from digest.editions import Edition, Run
+from digest.editions import Edition
 from digest.errors import Busy, DigestError, Refused, Stale
 from digest.feeds import websub
 from digest.home import open_home
 from digest.intake import checking, look, sources
 from digest.publications import Digest, Series
-from subscribers import asking, members, offices
+from subscribers import asking, by_hand, members, offices
 from subscribers.offices import Office
 
 log = structlog.get_logger(__name__)
@@ -281,9 +280,6 @@ def dispatch(office: Office, slug: str, *, cadence: str = "", owed: bool = False
 
     Raises Refused when there is nothing to send, or when the settings are not fit for sending.
     """
-    faults = config.sending_faults(office.home.settings)
-    if faults:
-        raise Refused(" ".join(faults))
     watch(office)
     if office.jump:
         raise Refused(f"{office.jump} {clock_watch.HELP}")
@@ -292,16 +288,7 @@ def dispatch(office: Office, slug: str, *, cadence: str = "", owed: bool = False
 
 def _dispatch(office: Office, slug: str, cadence: str, owed: bool, conn: Connection) -> Edition:
     now = office.clock()
-    news.counter(conn)
-    digest = publications.find(conn, slug)
-    offered = _offered(conn, digest)
-    have = [one.cadence for one in offered]
-    series = next((one for one in offered if one.cadence == (cadence or publications.usual(have))), None)
-    if series is None:
-        raise Refused(f"{slug} has no {cadence} edition; it has {', '.join(have)}.")
-    carries = office.people.owed(conn, digest.id, series.cadence, now=now)
-    run = Run(now=now, starts_at=now, by_hand=True, owed=owed, carries=carries)
-    return editions.compile(conn, office.home.settings, digest, series, run)
+    return by_hand.send(conn, office.home, office.people, slug, cadence=cadence, owed=owed, starts_at=now, now=now)
 
 
 def see_through(office: Office, number: int) -> Edition:

@@ -76,6 +76,12 @@ def look(home: Home, steady: Steady, *, now: datetime) -> Jump | None:
     return jump
 
 
+def has_jumped(conn: Connection) -> bool:
+    """Whether a jump of this machine's clock waits for an answer, as whoever watches it has noted."""
+    noted = sa.select(t.c.jumped_to).where(t.c.host == owners.here(), t.c.jumped_to.is_not(None))
+    return conn.scalar(noted) is not None
+
+
 def _jumped(conn: Connection, home: Home, jump: Jump) -> None:
     """Notes the jump, once; what is under way keeps its place and its deadlines until somebody has looked."""
     if _note(conn, t.c.jumped_to.is_(None), jumped_to=jump.showed) == 0:

@@ -194,6 +194,7 @@ class StaffSection(_Section):
     """Who works in the console."""
 
     second_factor: Literal["offered", "demanded"] = "offered"
+    undo_minutes: int = Field(default=5, ge=0, le=60)  # in which a send from the console can be stopped
 
 
 class Settings(BaseSettings):

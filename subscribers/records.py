@@ -189,6 +189,12 @@ def _deliveries(conn: Connection, subscriber_id: int) -> tuple[Delivery, ...]:
     )
 
 
+def addresses(conn: Connection, subscriber_ids: Collection[int]) -> dict[int, str]:
+    """The addresses of these people, by number."""
+    known = sa.select(subscribers.c.id, subscribers.c.email).where(subscribers.c.id.in_(subscriber_ids))
+    return {number: email for number, email in conn.execute(known)}  # noqa: C416 - rows are no pairs to the type checker
+
+
 def is_under_way(conn: Connection, digest_id: int, subscriber_id: int) -> bool:
     """Whether a mail of this digest is made for them and has not gone out yet."""
     d = deliveries

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from litestar import Router
 
-from digest.web.console import activity, door, editions, entering, own_account, today
+from digest.web.console import activity, door, editions, entering, own_account, sending, today
 
 CONSOLE = Router(
     path="/staff",
     guards=[door.admit],
-    route_handlers=[*entering.HANDLERS, *own_account.HANDLERS, *today.HANDLERS, *editions.HANDLERS, *activity.HANDLERS],
+    route_handlers=[
+        *entering.HANDLERS,
+        *own_account.HANDLERS,
+        *today.HANDLERS,
+        *editions.HANDLERS,
+        *sending.HANDLERS,
+        *activity.HANDLERS,
+    ],
 )
