@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import editions, languages, news, sharing, tables
-from digest.delivery import alerts
+from digest import editions, languages, news, sharing
+from digest.delivery import holders
 from digest.items import Entry
 from digest.publications import Digest, Series
 from subscribers import preferences
@@ -111,30 +111,13 @@ def _apart(
     conn: Connection, series: Series, groups: list[Group], log: Mapping[int, Entry], owed: bool
 ) -> list[tuple[Group, frozenset[int]]]:
     """The groups, with each reader by themselves who has an item already that comes again."""
-    had = _had(conn, series, log)
+    had = holders.of_again(conn, series.digest_id, log, news.coming_again(conn))
     if not had:
         return [(group, frozenset()) for group in groups]
     s = subscriptions.c.subscriber_id
     alone = conn.execute(_readers(series, owed).add_columns(sa.literal(1), s).where(s.in_(list(had))))
     rest = [(group, frozenset[int]()) for group in _groups(conn, series, owed, but=list(had))]
     return [*rest, *((group, had[group.reader]) for group in (Group(*row) for row in alone))]
-
-
-def _had(conn: Connection, series: Series, log: Mapping[int, Entry]) -> dict[int, frozenset[int]]:
-    d, ve, p = tables.deliveries.c, tables.variant_entries.c, tables.publication_log.c
-    again, had = news.coming_again(conn), dict[int, set[int]]()
-    for sequence in again.keys() & log.keys():
-        holds = sa.select(p.sequence).where(p.item_id == log[sequence].item_id, p.sequence >= again[sequence])
-        readers = conn.scalars(
-            sa.select(d.subscriber_id)
-            .join(tables.variant_entries, (ve.edition_id == d.edition_id) & (ve.variant_n == d.variant_n))
-            .join(tables.editions, tables.editions.c.id == d.edition_id)
-            .where(tables.editions.c.digest_id == series.digest_id, ve.sequence.in_(holds))
-            .where(d.state.in_(alerts.LIVE))
-        )
-        for reader in readers:
-            had.setdefault(reader, set()).add(sequence)
-    return {reader: frozenset(sequences) for reader, sequences in had.items()}
 
 
 def _add(

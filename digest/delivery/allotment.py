@@ -20,12 +20,12 @@ from sqlalchemy import Connection
 
 from digest import editions, languages, news, publications, schedules, sharing, tables
 from digest.db import Database
-from digest.delivery import alerts
+from digest.delivery import alerts, holders
 from digest.delivery.variants import Bodies
 from digest.editions import Edition
 from digest.errors import Stale
 from digest.letters import Segment
-from digest.tables import deliveries, variant_entries
+from digest.tables import deliveries
 
 DEADLINE = timedelta(hours=12)
 LEAST = timedelta(hours=1)  # enough for three tries of a delivery that is put off
@@ -240,23 +240,8 @@ class Allotment:
 
     def _already_had(self, conn: Connection, low: int, high: int) -> dict[int, frozenset[int]]:
         """Reader -> the entries that come again although a live row of theirs holds the item as it is told now."""
-        log, d, ve = self.bodies.log, deliveries, variant_entries
-        had: dict[int, set[int]] = {}
-        for sequence in self.again.keys() & log.keys():
-            of_item = tables.publication_log.c.item_id == log[sequence].item_id
-            holds = sa.select(tables.publication_log.c.sequence).where(
-                of_item, tables.publication_log.c.sequence >= self.again[sequence]
-            )
-            readers = conn.scalars(
-                sa.select(d.c.subscriber_id)
-                .join(ve, sa.and_(ve.c.edition_id == d.c.edition_id, ve.c.variant_n == d.c.variant_n))
-                .join(tables.editions, tables.editions.c.id == d.c.edition_id)
-                .where(tables.editions.c.digest_id == self.edition.digest_id, ve.c.sequence.in_(holds))
-                .where(d.c.subscriber_id >= low, d.c.subscriber_id < high, d.c.state.in_(alerts.LIVE))
-            )
-            for reader in readers:
-                had.setdefault(reader, set()).add(sequence)
-        return {reader: frozenset(sequences) for reader, sequences in had.items()}
+        here = (deliveries.c.subscriber_id >= low, deliveries.c.subscriber_id < high)
+        return holders.of_again(conn, self.edition.digest_id, self.bodies.log, self.again, *here)
 
 
 def prepare(
