@@ -119,7 +119,10 @@ class Whole:
 
 
 def of_edition(conn: Connection, home: Home, edition: Edition, *, language: str = "", now: datetime) -> Whole:
-    """The mail of an edition that is proposed, locked or gone; by default in the digest's first language."""
+    """The mail of an edition that is proposed, locked or gone; by default in the digest's first language.
+
+    Raises Refused for one without items of its own.
+    """
     digest = publications.by_id(conn, edition.digest_id)
     tongue = languages.choose(language, digest.languages)
     if edition.settings:
@@ -132,6 +135,8 @@ def of_edition(conn: Connection, home: Home, edition: Edition, *, language: str 
         rendered = render.counted(rendered, 1, tongue)
     else:
         stories = archive.stories(conn, edition.id)
+        if not stories:
+            raise Refused(f"Edition {edition.id} holds no items of its own, so there is no mail to look at.")
         log = news.by_sequences(conn, [story.sequence for story in stories])
         most = publications.one_series(conn, digest.id, edition.series).most
         told = [(log[story.sequence], story.item) for story in stories]

@@ -14,7 +14,7 @@ from litestar.params import FromPath, FromQuery
 from digest.errors import NotFound
 from digest.web import look
 
-STATIC_TYPES = {".css": MediaType.CSS, ".js": "text/javascript; charset=utf-8"}
+STATIC_TYPES = {".css": MediaType.CSS, ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 FOR_EVER = "public, max-age=31536000, immutable"
 
 

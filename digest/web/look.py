@@ -32,7 +32,7 @@ from digest.render import words
 from digest.render.words import Words
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "web"
-STATIC_NAME = re.compile(r"[a-z0-9][a-z0-9-]*\.(css|js)")
+STATIC_NAME = re.compile(r"[a-z0-9][a-z0-9-]*\.(css|js|svg)")
 
 WebRequest = Request[Any, Any, Any]
 

@@ -20,3 +20,10 @@ def test_the_style_sheet_is_kept_for_ever_only_under_its_hash(served: Served) ->
     address = page.split('rel="stylesheet" href="')[1].split('"')[0]
     assert "immutable" in served.client.get(address).headers["cache-control"]
     assert served.client.get("/static/site.css?v=other").headers["cache-control"] == "no-cache"
+
+
+def test_every_page_names_an_icon_that_is_there(served: Served) -> None:
+    page = served.client.get("/").text
+    icon = served.client.get(page.split('rel="icon" type="image/svg+xml" href="')[1].split('"')[0])
+    assert icon.headers["content-type"] == "image/svg+xml"
+    assert "immutable" in icon.headers["cache-control"]

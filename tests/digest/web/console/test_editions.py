@@ -195,6 +195,16 @@ def test_the_mail_is_shown_in_a_frame_that_does_nothing(console: Console, stage:
     assert "Fact sheet policy" in text.text
 
 
+def test_an_edition_without_items_of_its_own_shows_no_mail(console: Console, stage: Stage) -> None:
+    edition = stage.freeze()
+    browser = open_(console, edition)
+    browser.post(f"{path(edition)}/undo")
+    page = browser.get(path(edition)).text
+    assert "It holds no items of its own" in page
+    assert "<iframe" not in page
+    assert browser.get(f"{path(edition)}/mail").status_code == 409
+
+
 @pytest.mark.parametrize("number", ["0", "999", "abc", "-1", "1%2e", "99999999999999"])
 def test_an_edition_that_is_not_there_is_told(console: Console, number: str) -> None:
     assert console.browser(VIEWER).get(f"/staff/editions/{number}").status_code == 404

@@ -1,0 +1,154 @@
+"""Staff at work in a real browser: the first sign-in, an approval, a send that is stopped and sent again; and every
+page of the console for everyone, in light and dark, at 320 and 1280 pixels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pyotp
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Browser, Page
+
+import scheduler
+from digest.delivery.transports.base import Answer
+from digest.home import Home
+from digest.staff import accounts, links
+from subscribers import offices
+from tests.conftest import NOW
+from tests.digest.web import serving
+from tests.journeys.test_pages import browser, faults_of
+from tests.stage import Stage
+
+pytestmark = pytest.mark.browser
+PASSWORD = "several words do well"
+
+__all__ = ["browser"]
+
+
+@dataclass
+class Office:
+    """A running console, its time, and its digest."""
+
+    home: Home
+    stage: Stage
+    address: str = ""
+    now: datetime = NOW
+
+    def later(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+    def passes(self) -> int:
+        """The clock makes a pass; how many mails lie in the mailbox then."""
+        office = offices.open_office(self.home, clock=lambda: self.now)
+        scheduler.one_pass(office)
+        return len([*(self.home.mail / "new").glob("*")])
+
+
+@pytest.fixture
+def office(home: Home) -> Iterator[Office]:
+    stage = Stage(home.db, ("weekly", "monthly"))
+    for name, topics in (("ann", "*=weekly"), ("bob", "*=weekly"), ("cyd", "*=off;hiring=weekly")):
+        stage.join(name, topics)
+    stage.publish("policy", "hiring")
+    stage.publish("figures", "numbers")
+    running = Office(home, stage)
+    with serving.serve(home, lambda: running.now) as running.address:
+        site = home.settings.site.model_copy(update={"url": running.address})  # where the browser says it comes from
+        vars(home.settings)["site"] = site
+        yield running
+
+
+def let_in(page: Page, office: Office, role: str = accounts.OWNER) -> None:
+    """Makes an account, and signs in by its link for the first time."""
+    with office.home.db.transaction() as conn:
+        account = accounts.add(conn, f"{role}@example.org", name="New", role=role, now=office.now)
+        token = links.issue(conn, account.id, now=office.now)
+    page.goto(f"{office.address}/staff/in/{token}")
+    page.get_by_role("button", name="Yes, let me in").click()
+    page.get_by_label("Name, as colleagues know it").fill(f"Dana the {role}")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("The same once more").fill(PASSWORD)
+    page.get_by_role("button", name="Set the password").click()
+
+
+@pytest.mark.parametrize("scripts", [False, True], ids=["without scripts", "with scripts"])
+def test_a_send_is_stopped_in_time_and_sent_again(browser: Browser, office: Office, scripts: bool) -> None:
+    page = browser.new_context(java_script_enabled=scripts).new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if "Policy" in message.text else None)
+    let_in(page, office)
+    page.goto(f"{office.address}/staff/")
+    page.get_by_role("link", name="Send now…").first.click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Send Weekly digest to 3 people now?"
+    assert "Fact sheet policy" in page.frame_locator("iframe").locator("body").inner_text()
+    page.get_by_role("button", name="Send to 3 people").click()
+    assert office.passes() == 0
+    page.get_by_role("button", name="Stop it").click()
+    assert "Stopped in time. Nobody has it" in page.inner_text("main")
+    office.later(minutes=6)
+    assert office.passes() == 0
+    page.goto(f"{office.address}/staff/send/weekly/weekly")
+    page.get_by_role("button", name="Send to 3 people").click()
+    office.later(minutes=5)
+    assert office.passes() == 3
+    page.reload()
+    assert page.get_by_role("img", name="3 accepted").is_visible()
+    assert complaints == []
+
+
+def test_a_second_step_is_set_up_and_asked_for(browser: Browser, office: Office) -> None:
+    page = browser.new_context().new_page()
+    let_in(page, office)
+    page.get_by_role("link", name="Set it up…").click()
+    app = pyotp.TOTP(page.locator("code").first.inner_text())
+    page.get_by_label("Six digits").fill(app.at(office.now))
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Switch it on").click()
+    assert page.locator(".codes code").count() == 10
+    page.get_by_role("link", name="I have them").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    office.later(minutes=1)
+    page.get_by_label("E-mail address").fill("owner@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label(re.compile("Six digits")).fill(app.at(office.now))
+    page.get_by_role("button", name="Sign in").click()
+    assert page.url == f"{office.address}/staff/"
+
+
+def test_every_page_is_for_everyone(browser: Browser, office: Office) -> None:
+    office.stage.transport.answers = {office.stage.ids["ann"]: [Answer.UNSURE], office.stage.ids["bob"]: [Answer.HARD]}
+    office.stage.send()
+    office.stage.publish("more", "hiring")
+    office.stage.freeze("monthly", ask="Look at it first.")
+    page = browser.new_context(reduced_motion="reduce").new_page()
+    page.add_init_script(AXE_SCRIPT)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if "Policy" in message.text else None)
+    page.goto(f"{office.address}/staff/sign-in")
+    faults = {"sign-in": [*faults_of(page)]}
+    let_in(page, office)
+    with office.home.db.transaction() as conn:
+        accounts.add(conn, "tom@example.org", name="Tom Okafor", role=accounts.EDITOR, now=office.now)
+    for path in (
+        "",
+        "editions",
+        "editions/1",
+        "editions/2",
+        "editions/2/cancel",
+        "send/weekly/weekly",
+        "activity",
+        "activity/staff/2/end",
+        "account",
+        "account/second-step",
+        "editions/999",
+    ):
+        page.set_viewport_size({"width": 320, "height": 640})
+        page.goto(f"{office.address}/staff/{path}")
+        faults[path] = [*complaints, *faults_of(page)]
+        complaints.clear()
+    assert {path: found for path, found in faults.items() if found} == {}
