@@ -182,7 +182,7 @@ def test_each_reader_gets_what_is_owed_once_whatever_happens(tmp_path: Path, sql
         finally:
             db.close()
 
-    play(fresh, examples=20, steps=30)
+    play(fresh, examples=12, steps=30)
 
 
 @pytest.mark.postgres
@@ -198,4 +198,4 @@ def test_the_same_holds_on_postgresql(request: pytest.FixtureRequest) -> None:
             finally:
                 db.close()
 
-    play(fresh, examples=8, steps=25)
+    play(fresh, examples=5, steps=25)
