@@ -7,6 +7,7 @@ the same service as the command line. Refuses: what the edition's state does not
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from subscribers.audience import Audience
 
 HERE = "/staff/editions"
 PEOPLE = 50  # named on one page
+SOON = timedelta(hours=1)
 DONE = {
     "approved": "Approved. It goes out at its time.",
     "changed": "Something in it changed meanwhile, so it was not approved. Look at it again.",
@@ -83,9 +85,18 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         faults=config.sending_faults(site.home.settings) if edition.state == REVIEW else [],
         done=DONE.get(request.query_params.get("done", "")),
         address=_address(request),
-        now=site.clock(),
+        starts=_starts(site, edition),
         **words(site),
     )
+
+
+def _starts(site: Site, edition: Edition) -> str:
+    """When a locked edition starts: minutes and seconds when that is soon."""
+    wait = (edition.starts_at or edition.created_at) - site.clock()
+    if wait <= timedelta():
+        return "in a moment"
+    minutes, seconds = divmod(int(wait.total_seconds()), 60)
+    return f"in {minutes}:{seconds:02}" if wait < SOON else frame.moment(site, site.clock() + wait)
 
 
 def words(site: Site) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from digest.web.look import Site, WebRequest
 PRIVATE = {
     "cache-control": "no-store",
     "x-robots-tag": "noindex, nofollow",
-    "content-security-policy": f"{guard.STRICT}; frame-src 'self'",  # the mails that are looked at
+    # The mails that are looked at, and the question how far an edition is.
+    "content-security-policy": f"{guard.STRICT}; frame-src 'self'; connect-src 'self'",
 }
 LANGUAGE = "en"
 SIGN_IN = "/staff/sign-in"
