@@ -1,7 +1,8 @@
 """One feed file in memory, with everything that is ever answered about it: each form of it, and each kind of answer.
 
-Promises: nothing is left to be made when a request comes; each form has a tag of its own, and 304 says all that 200
-would (RFC 9110, section 15.4.5). Who opens an RSS or Atom feed in a browser gets a page made of it. Refuses nothing.
+Promises: nothing is left to be made when a request comes; each form has a tag of its own; 304 says what RFC 9110 asks
+of it (section 15.4.5) and what a script of another site needs, and no more, since most answers are that. Who opens an
+RSS or Atom feed in a browser gets a page made of it. Refuses nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _CLOSED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 OF_FEED = f"default-src 'none'; script-src 'self'; style-src 'self'; {_CLOSED}"
 OF_PAGE = f"default-src 'none'; style-src 'self'; {_CLOSED}"
 VARY = "Accept-Encoding, Sec-Fetch-Dest"
+OF_304 = (b"etag", b"last-modified", b"cache-control", b"vary", b"access-control-allow-origin")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _answers(tag: str, said: Mapping[str, str], body: bytes) -> Answers:
         tag.encode(),
         start(200, [*headers, (b"content-length", str(len(body)).encode())]),
         {"type": "http.response.body", "body": body, "more_body": False},
-        start(304, kept),
+        start(304, [pair for pair in headers if pair[0] in OF_304]),
         start(412, [*kept, (b"content-length", b"0")]),
     )
 
