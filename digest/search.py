@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import folding, markup, shelf, snippets, tables
+from digest import folding, inventory, markup, shelf, snippets, tables
 from digest.shelf import Item
 from digest.snippets import Piece
 from digest.tables import EPOCH
@@ -56,7 +56,8 @@ def find(
     limit: int = 10,
     offset: int = 0,
 ) -> Found:
-    """What answers the question: published items, or with `drafts` those in every state, or in one `state`."""
+    """What answers the question: published items, or with `drafts` those in every state, or in one `state` (see
+    `inventory.standing`)."""
     phrases = tuple(folding.phrases(question, MOST_WORDS))
     if not phrases:
         return Found((), 0)
@@ -66,13 +67,13 @@ def find(
     total = conn.scalar(chosen.with_only_columns(sa.func.count())) or 0  # without the rank, which costs most
     best = (matches.c.rank, sa.func.coalesce(_ITEMS.c.published_at, sa.literal(EPOCH, tables.Instant)).desc())
     ids = conn.scalars(chosen.order_by(*best, _ITEMS.c.id.desc()).limit(limit).offset(offset)).all()
-    items = shelf.by_ids(conn, ids)
-    return Found(tuple(_hit(items[one], phrases) for one in ids), total, phrases)
+    found = shelf.by_ids(conn, ids)
+    return Found(tuple(_hit(found[one], phrases) for one in ids), total, phrases)
 
 
 def _wanted(kind: str, topic: str, state: str) -> list[sa.ColumnElement[bool]]:
     tagged = sa.select(tables.item_topics.c.item_id).where(tables.item_topics.c.topic == topic)
-    given = ((kind, _ITEMS.c.kind == kind), (topic, _ITEMS.c.id.in_(tagged)), (state, _ITEMS.c.state == state))
+    given = ((kind, _ITEMS.c.kind == kind), (topic, _ITEMS.c.id.in_(tagged)), (state, inventory.standing(state)))
     return [condition for value, condition in given if value]
 
 

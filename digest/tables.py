@@ -458,6 +458,16 @@ deliveries = Table(
     postgresql_with={"fillfactor": 40},
 )
 
+mailed = Table(
+    "mailed",  # how many people got an entry through an edition that has ended, counted once when it closed
+    metadata,
+    Column("edition_id", ForeignKey("editions.id"), primary_key=True),
+    Column("sequence", ForeignKey("publication_log.sequence"), primary_key=True),
+    Column("people", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),  # of the whole edition at that moment: another sum, count anew
+    Index("ix_mailed_sequence", "sequence"),
+)
+
 replies = Table(
     "replies",
     metadata,

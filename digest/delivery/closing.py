@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from digest import editions
 from digest.db import Database
-from digest.delivery import leases, ledger, outcomes
+from digest.delivery import leases, ledger, mailed, outcomes
 from digest.delivery.allotment import Audience
 from digest.editions import Edition
 from digest.errors import Refused
@@ -105,6 +105,7 @@ def _close(edition_id: int, now: datetime, conn: Connection) -> bool:
     conn.execute(
         sa.update(t).where(t.c.id == edition_id).values(state=state, closed_at=now, paused_at=None, question=False)
     )
+    mailed.keep(conn, edition_id)
     return True
 
 

@@ -5,7 +5,7 @@ Promises: a page costs the same however many editions there are; sums are those 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -56,6 +56,11 @@ def page(conn: Connection, *, below: int | None = None, limit: int = PER_PAGE) -
 def one(conn: Connection, number: int) -> Listed:
     """One edition. Raises NotFound."""
     return _listed(conn, sa.select(*editions.COLUMNS).where(t.c.id == editions.find(conn, number).id))[0]
+
+
+def some(conn: Connection, numbers: Collection[int]) -> list[Listed]:
+    """Those with these numbers, the oldest first."""
+    return _listed(conn, sa.select(*editions.COLUMNS).where(t.c.id.in_(numbers)).order_by(t.c.id))
 
 
 def open_ones(conn: Connection) -> list[Listed]:
