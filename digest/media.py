@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import secrets
 import stat
 from hashlib import blake2b
@@ -23,6 +24,7 @@ from digest.shelf import Attachment
 
 LARGEST = 20_000_000  # bytes
 NOTES = ".notes"  # the folder below media/ that says what came of which file; no name in it can be asked for
+_NAME = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
 PDF = b"%PDF-"
 PICTURES = (pictures.MAGIC["PNG"], pictures.MAGIC["JPEG"], b"GIF87a", b"GIF89a")
 
@@ -43,6 +45,8 @@ def keep(
     `origin` is its address there: `brought` knows it by that from then on.
     """
     shown = markup.line(PurePosixPath(name).name)
+    if len(data) > LARGEST:
+        raise _too_large(where, shown)
     called = blake2b(data, digest_size=16, person=f"media {pictures.RECIPE}".encode()).hexdigest()
     found = _noted(media, called) if media is not None else None
     if found is None:
@@ -61,6 +65,11 @@ def keep(
 def brought(media: Path, origin: str) -> Attachment | None:
     """The file that came from this address before, without words, when it is still kept."""
     return _noted(media, _from(origin))
+
+
+def known(media: Path, path: str) -> Attachment | None:
+    """The file that is kept under this name ("ab12.pdf"), without words."""
+    return _noted(media, path.partition(".")[0]) if _NAME.fullmatch(path) else None
 
 
 def narrow(path: str) -> str:
@@ -131,8 +140,12 @@ def read(folder: Path, name: str, largest: int, where: str) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         data = file.read(largest + 1)
     if len(data) > largest:
-        raise BadInput(where, f"{name[:80]!r} is larger than {largest // 1_000_000} MB.", "Make it smaller.")
+        raise _too_large(where, name, largest)
     return data
+
+
+def _too_large(where: str, name: str, largest: int = LARGEST) -> BadInput:
+    return BadInput(where, f"{name[:80]!r} is larger than {largest // 1_000_000} MB.", "Make it smaller.")
 
 
 def _open(folder: Path, parts: tuple[str, ...]) -> int:

@@ -24,7 +24,7 @@ from litestar.types import ASGIApp
 from digest import errors
 from digest.home import Home
 from digest.languages import Language
-from digest.web import crawlers, feed_path, files, look, media, public, searching
+from digest.web import crawlers, feed_path, files, forms, look, media, public, searching
 from digest.web.console import CONSOLE, door
 from digest.web.feed_path import FeedPath
 from digest.web.guard import Guard
@@ -60,7 +60,7 @@ def create(
         exception_handlers={Exception: error_page, door.Elsewhere: elsewhere, NotAuthorizedException: to_sign_in},
         openapi_config=None,
         logging_config=None,
-        request_max_body_size=64 * 1024,
+        request_max_body_size=forms.LARGEST,
     )
     guarded = Guard(app, trusted_proxies=home.settings.site.trusted_proxies)
     return FeedPath(guarded, home, patience=patience)

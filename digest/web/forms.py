@@ -1,8 +1,9 @@
-"""What a form sends: fields by name, as plain text. The border between strangers' bodies and the services.
+"""What a form sends: fields by name, as plain text, and files. The border between strangers' bodies and the services.
 
-Promises: at most a hundred fields, each one line or text without control characters and no longer than was asked
-for; a field that should come once and comes twice counts as wrong, and is never guessed. Refuses: every other kind
-of body than a plain form's (that is a form without fields).
+Promises: so many fields and no more, each one line or text without control characters and no longer than was asked
+for; a field that should come once and comes twice counts as wrong, and is never guessed. Files come only where the
+route is made for them (`TAKES_FILES`), and how much may come at once is the route's to say. Refuses: every other kind
+of body (that is a form without fields).
 """
 
 from __future__ import annotations
@@ -10,23 +11,39 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from digest import markup
+from litestar.datastructures import UploadFile
+from litestar.exceptions import ClientException
+
+from digest import markup, media
 from digest.errors import BadInput
 from digest.web.look import WebRequest
 
 PLAIN = "application/x-www-form-urlencoded"
-MOST = 100  # fields
+PARTS = "multipart/form-data"  # RFC 7578
+MOST = 100  # fields of a plain form; those of a form in parts are as many as the server allows
+LARGEST = 64 * 1024  # bytes of a form without files
+TAKES_FILES = "takes_files"  # the option of a route whose form may come in parts
+WITH_FILES = 2 * media.LARGEST + 2_000_000  # bytes of such a form: a PDF, a picture and a long text
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
+class Upload:
+    """A file as somebody chose it: what it is called there, and its bytes, of which nothing is known yet."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Form:
-    """The fields of one form."""
+    """The fields and the files of one form."""
 
     fields: Mapping[str, tuple[str, ...]]
+    files: Mapping[str, tuple[Upload, ...]] = field(default_factory=dict)
 
     def one(self, name: str, *, most: int = 200) -> str:
         """A field on one line, empty when it did not come. Raises BadInput when it came twice or is too long."""
@@ -35,6 +52,17 @@ class Form:
     def text(self, name: str, *, most: int) -> str:
         """The same, with its lines."""
         return _UNFIT.sub("", self._one(name, most).replace("\r\n", "\n")).strip()
+
+    def prose(self, name: str, *, most: int) -> str:
+        """A long text exactly as it was typed, its lines ending in LF: what may stay of it is for `markup` to say."""
+        return self._one(name, most).replace("\r\n", "\n").replace("\r", "\n").strip()
+
+    def file(self, name: str) -> Upload | None:
+        """A file, when one was chosen. Raises BadInput when there are several."""
+        found = self.files.get(name, ())
+        if len(found) > 1:
+            raise BadInput(name, "Several files came.", "Choose one.")
+        return found[0] if found else None
 
     def secret(self, name: str, *, most: int) -> str:
         """A password, exactly as it was typed, in the one form that Unicode has for it (RFC 8265, section 4.2)."""
@@ -57,6 +85,8 @@ class Form:
 async def read(request: WebRequest) -> Form:
     """The form in the body of this request; without fields when the body is none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == PARTS and request.route_handler.opt.get(TAKES_FILES):
+        return await _parts(request)
     if kind != PLAIN:
         return Form({})
     body = (await request.body()).decode("utf-8", "replace")
@@ -68,3 +98,24 @@ async def read(request: WebRequest) -> Form:
     for name, value in pairs:
         fields[name] = (*fields.get(name, ()), value)
     return Form(fields)
+
+
+async def _parts(request: WebRequest) -> Form:
+    """A form in parts. Raises what the server answers to more than the route allows."""
+    try:
+        parts = await request.form()
+    except ClientException as error:
+        if error.status_code == 413:
+            raise
+        return Form({})
+    except (UnicodeDecodeError, LookupError):  # text that is not in the encoding that it names
+        return Form({})
+    fields: dict[str, tuple[str, ...]] = {}
+    files: dict[str, tuple[Upload, ...]] = {}
+    for name, value in parts.multi_items():
+        if isinstance(value, UploadFile):
+            await value.seek(0)  # whoever read the form before has read it to its end
+            files[name] = (*files.get(name, ()), Upload(value.filename, await value.read(media.LARGEST + 1)))
+        else:
+            fields[name] = (*fields.get(name, ()), value)
+    return Form(fields, files)
