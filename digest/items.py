@@ -147,8 +147,8 @@ def put(
     row = _same(conn, draft)
     if row is None:
         wanted = dataclasses.replace(wanted, state="draft", publish_at=None) if waiting else wanted
-        after = shelf.add(conn, dataclasses.replace(wanted, slug=_free(conn, wanted.slug)), identity)
-        return Outcome(after.slug, "created", _log(conn, None, after, now=now, known=known))
+        after, told = _add(conn, wanted, identity, now=now, known=known)
+        return Outcome(after.slug, "created", told)
     before = shelf.by_ids(conn, [row.id])[row.id]
     if row.content_hash == identity["content_hash"]:
         return Outcome(before.slug, "unchanged", 0)
@@ -159,6 +159,15 @@ def put(
     wanted = dataclasses.replace(wanted, **{name: getattr(before, name) for name in stays})
     note = None if tell is None else wanted.update_note or markup.line(tell)
     return _change(conn, before, _standing(before, wanted), now=now, known=known, note=note, identity=identity)
+
+
+def create(conn: Connection, draft: Draft, *, now: datetime, zone: str) -> Item:
+    """A new item, whatever else is called the same: its slug gets a number where it is taken. Raises BadInput."""
+    news.lock(conn)
+    wanted = drafts.item(draft, zone=zone, now=now)
+    publications.ensure_topics(conn, wanted.topics)
+    identity = {"source": draft.source, "foreign_id": None, "content_hash": drafts.fingerprint(draft)}
+    return _add(conn, wanted, identity, now=now)[0]
 
 
 def is_known(conn: Connection, source: str, foreign_id: str) -> bool:
@@ -253,6 +262,13 @@ def _same(conn: Connection, draft: Draft) -> sa.Row[Any] | None:
     if row is not None and row.foreign_id is not None:
         raise BadInput("slug", f"{draft.slug!r} belongs to another item, from {row.source}.", "Choose another slug.")
     return row
+
+
+def _add(
+    conn: Connection, wanted: Item, identity: dict[str, Any], *, now: datetime, known: bool = False
+) -> tuple[Item, int]:
+    after = shelf.add(conn, dataclasses.replace(wanted, slug=_free(conn, wanted.slug)), identity)
+    return after, _log(conn, None, after, now=now, known=known)
 
 
 def _free(conn: Connection, slug: str) -> str:

@@ -109,6 +109,18 @@ def make(conn: Connection, home: Home, slug: str, *, now: datetime, cadence: str
     return Preview(digest, shell, rendered, mail, _findings(conn, rendered, shell, views), len(order))
 
 
+def of_item(conn: Connection, home: Home, item: Item, *, note: str = "", now: datetime) -> str:
+    """The mail (HTML) of an edition with this item alone; with a note, as an update. Empty without any digest."""
+    digest = next(iter(publications.all(conn)), None)
+    if digest is None:
+        return ""
+    offered = [one.cadence for one in publications.series(conn, digest.id) if one.offered]
+    shell = _shell(conn, home, digest, publications.usual(offered), now)
+    entry = Entry(1, item.id, item.revision, "update" if note else "new", item.topics, note, now)
+    rendered, _ = _printed(conn, shell, languages.choose(item.language, digest.languages), [(entry, item)], most=1)
+    return filled(rendered.html, sample_slots(shell))
+
+
 @dataclass(frozen=True)
 class Whole:
     """The mail of an edition as a reader of one language gets it who takes all that is in it."""

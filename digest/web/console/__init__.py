@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from litestar import Router
 
-from digest.web.console import activity, door, editions, entering, own_account, sending, today
+from digest.web.console import (
+    activity,
+    door,
+    editions,
+    entering,
+    item,
+    item_deeds,
+    item_looks,
+    items,
+    own_account,
+    sending,
+    today,
+    withdrawing,
+)
 
 CONSOLE = Router(
     path="/staff",
@@ -17,6 +30,11 @@ CONSOLE = Router(
         *entering.HANDLERS,
         *own_account.HANDLERS,
         *today.HANDLERS,
+        *items.HANDLERS,
+        *item.HANDLERS,
+        *item_deeds.HANDLERS,
+        *item_looks.HANDLERS,
+        *withdrawing.HANDLERS,
         *editions.HANDLERS,
         *sending.HANDLERS,
         *activity.HANDLERS,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from digest.items import Item
+
 # code: label, look, what is shown on hover. The marks are drawn in 12 by 12, in the color of the word.
 STATES = {
     "draft": ("Draft", "Can still change. Goes to no one yet"),
@@ -40,6 +42,22 @@ _MARKS = {
     "unsure": f'<path {_LINE} d="M3.4 4.1A2.6 2.6 0 1 1 6.9 6.5C6.2 6.8 6 7.2 6 8"/>'
     '<circle fill="currentColor" cx="6" cy="10.6" r="1.15"/>',
 }
+
+# What an item's state is called, what that means, and the state of an edition whose look it has.
+_OF_ITEMS = {
+    "draft": ("Draft", "Only staff see it", "draft"),
+    "scheduled": ("Scheduled", "Appears by itself at its time", "review"),
+    "published": ("Published", "On the site", "sent"),
+    "withdrawn": ("Withdrawn", "Its address says why", "cancelled"),
+    "yearless": ("No year", "On the site, in no feed and no digest until its date is complete", "paused"),
+}
+
+
+def of_item(item: Item) -> Markup:
+    """The badge of an item's state."""
+    yearless = item.state == "published" and item.published_at is None
+    word, meaning, like = _OF_ITEMS["yearless" if yearless else item.state]
+    return Markup('<span class="state {}" title="{}">{}{}</span>').format(like, meaning, mark(like), word)
 
 
 def badge(state: str, label: str = "") -> Markup:

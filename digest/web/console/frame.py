@@ -23,16 +23,23 @@ from digest.web.console import door
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
 
+POLICY = "content-security-policy"
 PRIVATE = {
     "cache-control": "no-store",
     "x-robots-tag": "noindex, nofollow",
     # The mails that are looked at, and the question how far an edition is.
-    "content-security-policy": f"{guard.STRICT}; frame-src 'self'; connect-src 'self'",
+    POLICY: f"{guard.STRICT}; frame-src 'self'; connect-src 'self'",
 }
 LANGUAGE = "en"
 SIGN_IN = "/staff/sign-in"
 KEPT = "\N{NO-BREAK SPACE}"
-MENU = (("Today", "/staff/"), ("Editions", "/staff/editions"), ("Activity", "/staff/activity"))
+MENU = (
+    ("Today", "/staff/"),
+    ("Items", "/staff/items"),
+    ("Editions", "/staff/editions"),
+    ("Activity", "/staff/activity"),
+)
+CADENCES = {"instant": "alert", "daily": "daily digest", "weekly": "weekly digest", "monthly": "monthly digest"}
 # Of a mail that is only looked at: its own looks and pictures, and nothing that acts or leads anywhere.
 INERT = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https:; sandbox; frame-ancestors 'self'"
 
@@ -51,24 +58,28 @@ def page_at(path: str, role: str, show: Show) -> HTTPRouteHandler:
     return handler
 
 
-def deed_at(path: str, role: str, do: Do) -> HTTPRouteHandler:
-    """The route of a form for this role."""
+def deed_at(path: str, role: str, do: Do, *, files: bool = False) -> HTTPRouteHandler:
+    """The route of a form for this role; one that brings `files` may be much larger than others."""
+    opt = door.least(role) | {forms.TAKES_FILES: files}
+    most = forms.WITH_FILES if files else forms.LARGEST
 
-    @post(path, opt=door.least(role), name=f"POST {path}", status_code=200)
+    @post(path, opt=opt, name=f"POST {path}", status_code=200, request_max_body_size=most)
     async def handler(request: WebRequest) -> Response[Any]:
         return await sync_to_thread(do, request, await forms.read(request))
 
     return handler
 
 
-def page(request: WebRequest, template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """A page of the console, with the token that its forms carry."""
+def page(
+    request: WebRequest, template: str, *, status: int = 200, policy: str = PRIVATE[POLICY], **context: Any
+) -> Response[str]:
+    """A page of the console, with the token that its forms carry; `policy` is its content security policy."""
     site, visitor = look.of(request), door.known(request)
     token, cookie = door.form_token(request)
     response = site.page(
         f"console/{template}",
         status=status,
-        headers=PRIVATE,
+        headers=PRIVATE | {POLICY: policy},
         language=LANGUAGE,
         visitor=visitor if visitor and not visitor.session.half else None,
         form_token=Markup('<input type="hidden" name="{}" value="{}">').format(door.FIELD, token),

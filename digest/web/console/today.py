@@ -26,7 +26,6 @@ from subscribers import tally
 
 DAYS, PAST = 28, 6
 LETTERS = {"daily": "D", "weekly": "W", "monthly": "M"}
-CADENCES = {"instant": "alert", "daily": "daily digest", "weekly": "weekly digest", "monthly": "monthly digest"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def show(request: WebRequest) -> Response[Any]:
         past=past,
         people=people,
         anything=anything,
-        cadences=CADENCES,
+        cadences=frame.CADENCES,
         **pages.words(site),
     )
 
@@ -84,7 +83,7 @@ def _headline(site: Site, ahead: list[Coming]) -> str:
         if _soon(site, there.date())
         else f"{there:%B} {there.day}"
     )
-    return f"Next: the {CADENCES[first.series.cadence]}, {day} at {frame.hour(site, first.at)}"
+    return f"Next: the {frame.CADENCES[first.series.cadence]}, {day} at {frame.hour(site, first.at)}"
 
 
 def _soon(site: Site, day: date) -> bool:

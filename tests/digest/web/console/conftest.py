@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import httpx
+import lxml.html
 import pytest
 
 from digest.home import Home
@@ -43,6 +44,23 @@ class Browser:
         found = _FIELD.search(self.page)
         token = token if token is not None else found[1] if found else ""
         answer = self.client.post(path, data={"form_token": token, **fields})
+        if answer.status_code != 303:
+            self.page = answer.text
+        return answer
+
+    def form(self, name: str) -> dict[str, list[str]]:
+        """What a browser would send of the form with this id, as it stands on the page."""
+        form = next(one for one in lxml.html.fromstring(self.page).forms if one.get("id") == name)
+        fields: dict[str, list[str]] = {}
+        for key, value in form.form_values():
+            fields.setdefault(key, []).append(value.removeprefix("\n"))
+        return fields
+
+    def send(
+        self, path: str, fields: Mapping[str, str | list[str]], files: Mapping[str, tuple[str, bytes]] | None = None
+    ) -> httpx.Response:
+        """Sends such a form in parts, as one that may bring files."""
+        answer = self.client.post(path, data=dict(fields), files=dict(files or {"pdf": ("", b"")}))
         if answer.status_code != 303:
             self.page = answer.text
         return answer
