@@ -1,8 +1,9 @@
 """Digests and topics as staff set them: identity, how often, schedule, rules.
 
-Promises: a new series starts with the log as it stands, so a new digest never mails an old library; a slug is made
-of small letters, digits and hyphens, since it becomes an address that readers keep. Refuses: the topic `all`, which
-stands for every topic. `rules` understands what staff write; this module keeps it.
+Promises: a new series starts with the log as it stands, so a new digest never mails an old library; another day or
+hour counts from now on, and makes no run happen that lies behind; a slug is made of small letters, digits and
+hyphens, since it becomes an address that readers keep. Refuses: the topic `all`, which stands for every topic. `rules`
+understands what staff write; this module keeps it.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ def _create_series(
     )
 
 
-def set(conn: Connection, slug_: str, changes: Mapping[str, str]) -> Digest:
+def set(conn: Connection, slug_: str, changes: Mapping[str, str], *, now: datetime) -> Digest:
     """Changes settings by name: "KEY" for the digest or all its series, "CADENCE.KEY" for one. All or none.
 
     Raises BadInput naming the setting that cannot be understood.
@@ -176,9 +177,19 @@ def set(conn: Connection, slug_: str, changes: Mapping[str, str]) -> Digest:
         if setting.cadence and setting.cadence not in have:
             key = f"{setting.cadence}.{setting.column}"
             raise BadInput(key, f"{slug_!r} has no {setting.cadence} editions.", f"It has: {', '.join(have)}.")
+    before = _calendars(conn, digest)
     for setting in understood:
         _set_one(conn, digest.id, setting)
-    return by_id(conn, digest.id)
+    digest = by_id(conn, digest.id)
+    for cadence, calendar in _calendars(conn, digest).items():
+        if calendar != before[cadence]:
+            conn.execute(sa.update(tables.series).where(*_one(digest.id, cadence)).values(since=now))
+    return digest
+
+
+def _calendars(conn: Connection, digest: Digest) -> dict[str, tuple[object, ...]]:
+    """What decides when each series runs."""
+    return {one.cadence: (digest.zone, one.hour, one.weekday, one.month_day) for one in series(conn, digest.id)}
 
 
 def _set_one(conn: Connection, digest_id: int, setting: rules.Setting) -> None:

@@ -37,7 +37,7 @@ def set(conn: Connection, slug: str, changes: Mapping[str, str], *, now: datetim
     plain = {key: value for key, value in changes.items() if key != KEY}
     if KEY in changes:
         offer(conn, publications.find(conn, slug).id, rules.cadences(KEY, changes[KEY]), now=now)
-    return publications.set(conn, slug, plain)
+    return publications.set(conn, slug, plain, now=now)
 
 
 def offer(conn: Connection, digest_id: int, cadences: tuple[str, ...], *, now: datetime) -> int:

@@ -52,7 +52,7 @@ class World:
 
     def set(self, **rules: str) -> None:
         with self.home.db.transaction() as conn:
-            publications.set(conn, "weekly", rules)
+            publications.set(conn, "weekly", rules, now=self.now)
 
     def at(self, moment: datetime, office: Office | None = None) -> None:
         self.now = moment
@@ -139,6 +139,22 @@ def test_after_a_long_outage_one_edition_goes_out(world: World) -> None:
     world.at(NOW + 5 * WEEK + timedelta(hours=1))
     assert len(world.editions()) == 2
     world.at(NOW + 5 * WEEK + timedelta(hours=2))
+    assert len(world.editions()) == 2
+
+
+def test_another_day_makes_no_run_happen_that_lies_behind(world: World) -> None:
+    world.publish("x")
+    world.at(NOW)
+    world.publish("y")
+    thursday = NOW + timedelta(days=3)
+    world.at(thursday)
+    world.set(weekday="wednesday")
+    world.at(thursday)
+    assert len(world.editions()) == 1
+    world.at(thursday + timedelta(days=4))  # Monday, as it was
+    world.set(weekday="wed", fewest="1")  # nothing changes, and nothing is put off
+    assert len(world.editions()) == 1
+    world.at(thursday + timedelta(days=6))
     assert len(world.editions()) == 2
 
 

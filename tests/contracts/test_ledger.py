@@ -177,7 +177,7 @@ def test_two_sends_at_once_are_one_edition(stage: Stage) -> None:
 def test_fewer_than_the_fewest_wait_and_go_out_after_four_skipped_runs(stage: Stage) -> None:
     stage.join("ann")
     with stage.db.transaction() as conn:
-        publications.set(conn, "weekly", {"fewest": "2"})
+        publications.set(conn, "weekly", {"fewest": "2"}, now=stage.now)
     stage.publish("x", "a")
     skipped = [stage.freeze(by_hand=False) for _ in range(4)]
     assert {edition.state for edition in skipped} == {editions.SKIPPED}

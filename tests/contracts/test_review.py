@@ -193,7 +193,7 @@ def test_a_run_that_is_too_late_and_skipped_leaves_an_open_edition_alone(stage: 
     stage.publish("x", "a")
     waiting = stage.freeze(ask="A look first.")
     with stage.db.transaction() as conn:
-        publications.set(conn, "weekly", {"late_policy": "skip", "late_hours": "2"})
+        publications.set(conn, "weekly", {"late_policy": "skip", "late_hours": "2"}, now=stage.now)
     stage.later(days=7, hours=5)
     with stage.db.transaction() as conn:
         series = publications.one_series(conn, stage.digest.id, "weekly")
@@ -244,7 +244,7 @@ def test_what_waits_for_the_fewest_is_waived_though_something_is_owed_at_each_ru
     stage.join("ann")
     stage.join("bob")
     with stage.db.transaction() as conn:
-        publications.set(conn, "weekly", {"fewest": "2"})
+        publications.set(conn, "weekly", {"fewest": "2"}, now=stage.now)
     stage.publish("y", "a")
     refusing = stage.cycle()
     stage.transport.answers[stage.ids["bob"]] = [Answer.POLICY] * 6

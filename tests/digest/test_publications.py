@@ -82,6 +82,7 @@ def test_settings_are_changed_by_name_for_one_series_or_for_all(db: Database) ->
                 "daily.fewest": "2",
                 "late_policy": "ask",
             },
+            now=NOW,
         )
         daily, weekly = publications.series(conn, digest.id)
     assert (changed.name, changed.languages, changed.zone) == ("News of the week", ("en", "es"), "Europe/Berlin")
@@ -124,7 +125,7 @@ def test_a_setting_that_cannot_be_understood_is_refused_by_name(db: Database, ke
     with db.transaction() as conn:
         before = create(conn)
         with pytest.raises(BadInput, match=says) as caught:
-            publications.set(conn, "weekly", {"description": "New", key: value})
+            publications.set(conn, "weekly", {"description": "New", key: value}, now=NOW)
         assert caught.value.problem.where == key
         assert publications.find(conn, "weekly") == before
 

@@ -110,7 +110,7 @@ def test_what_categories_are_is_for_the_digest_to_say(watch: Watch, host: FeedHo
             conn, "law", "Law", now=NOW, zone=ZONE, from_name="Law", from_address="law@example.org",
             languages=("es",),
         )  # fmt: skip
-        publications.set(conn, "law", {"import_kinds": "law=fact sheet"})
+        publications.set(conn, "law", {"import_kinds": "law=fact sheet"}, now=NOW)
     watch.add(host.feed, digest="law")
     with watch.home.db.reading() as conn:
         assert (items.find(conn, "1-a-post").kind, items.find(conn, "1-a-post").language) == ("fact sheet", "es")
