@@ -30,7 +30,6 @@ from digest import (
     publications,
     review,
     rounds,
-    schedules,
     schema,
     tables,
 )
@@ -331,8 +330,8 @@ def _moments(office: Office) -> Iterator[datetime]:
         yield from filter(None, (bulk, notices.next_due(conn), *coming))
         for digest in publications.all(conn):
             for series in _offered(conn, digest):
-                if schedule := editions.schedule(series, digest.zone):
-                    yield schedules.next_occurrence(schedule, now).at
+                if series.cadence != "instant":
+                    yield occurrences.coming(conn, digest, series, now).at
                 elif alert := occurrences.next_alert(conn, series):
                     yield alert
 

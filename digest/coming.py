@@ -36,11 +36,12 @@ class Coming:
 
 @dataclass(frozen=True)
 class Due:
-    """One run on a calendar."""
+    """One run on a calendar; `skipped` says why it will not happen."""
 
     digest: Digest
     cadence: str
     at: datetime
+    skipped: str = ""
 
 
 def next_runs(conn: Connection, *, now: datetime) -> list[Coming]:
@@ -60,13 +61,15 @@ def calendar(conn: Connection, *, now: datetime, days: int, zone: str) -> dict[d
     """The runs of so many days from today on, by their day in this zone; alerts are on no calendar."""
     there, found = ZoneInfo(zone), defaultdict[date, list[Due]](list)
     until = now + timedelta(days=days)
+    skips = {(one.digest_id, one.cadence, one.moment): one.reason for one in occurrences.skips_ahead(conn, now=now)}
     for digest in publications.all(conn):
         for series in publications.series(conn, digest.id):
             plan = editions.schedule(series, digest.zone)
             if plan is None or not series.offered:
                 continue
             for run in schedules.between(plan, now, until):
-                found[run.at.astimezone(there).date()].append(Due(digest, series.cadence, run.at))
+                why = skips.get((digest.id, series.cadence, run.moment), "")
+                found[run.at.astimezone(there).date()].append(Due(digest, series.cadence, run.at, why))
     return found
 
 

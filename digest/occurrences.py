@@ -4,12 +4,13 @@ Promises: the row of an occurrence is written in the transaction that makes its 
 it happen once however many schedulers run; what is due is computed from now and not from the last row, so a clock
 that was once wrong by a year silences nothing; a clock set back runs nothing twice; after an outage only the latest
 run happens. Alerts have no calendar: they gather for ten minutes from the first that waits. A run that comes too late
-sends, skips or asks, as its series says.
+sends, skips or asks, as its series says. A run that staff skip beforehand has its row already, and so never happens;
+what is new waits for the one after.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -19,12 +20,15 @@ from sqlalchemy import Connection
 from digest import config, db, editions, news, publications, schedules, tables
 from digest.config import Settings
 from digest.editions import Edition, Run
+from digest.errors import Refused
 from digest.news import Entry
 from digest.publications import Digest, Series
 from digest.schedules import Occurrence
 from digest.tables import occurrences as t
 
 GATHER = timedelta(minutes=10)  # so that items published together are one alert
+# Of a run that staff skipped beforehand: the rows of all others have the edition that the clock made.
+_BEFOREHAND = (t.c.outcome == "skipped", t.c.edition_id.is_(None))
 
 
 class Owed(Protocol):
@@ -53,7 +57,7 @@ def _by_calendar(conn: Connection, digest: Digest, series: Series, now: datetime
         return None
     due = schedules.latest_occurrence(schedule, now)
     following = schedules.next_occurrence(schedule, due.at)
-    return None if due.at < series.since or _happened(conn, series, following) else due
+    return None if due.at < series.since or _happened(conn, series, following, by_the_clock=True) else due
 
 
 def next_run(conn: Connection, digest: Digest, series: Series, now: datetime) -> datetime | None:
@@ -64,7 +68,18 @@ def next_run(conn: Connection, digest: Digest, series: Series, now: datetime) ->
     due = _by_calendar(conn, digest, series, now)
     if due and due.at >= now - timedelta(hours=series.late_hours) and not _happened(conn, series, due):
         return due.at
-    return schedules.next_occurrence(schedule, now).at
+    return coming(conn, digest, series, now).at
+
+
+def coming(conn: Connection, digest: Digest, series: Series, now: datetime) -> Occurrence:
+    """The first occurrence after now that is not skipped. Raises Refused for alerts, which have no calendar."""
+    schedule = editions.schedule(series, digest.zone)
+    if schedule is None:
+        raise Refused("An alert goes out when something is new, so it has no run to skip. Hold the item back instead.")
+    found = schedules.next_occurrence(schedule, now)
+    while _happened(conn, series, found):
+        found = schedules.next_occurrence(schedule, found.at)
+    return found
 
 
 # --- alerts ----------------------------------------------------------------------------------------------------
@@ -140,14 +155,19 @@ def _too_late(series: Series, due: Occurrence, now: datetime) -> str:
     if late <= timedelta(hours=series.late_hours):
         return ""
     hours = round(late / timedelta(hours=1))
-    which = "alert" if due.moment.startswith("#") else f"run of {due.moment.replace('T', ', ')}:00"
+    which = "alert" if due.moment.startswith("#") else _run_of(due)
     return f"The {which} came {hours} {'hour' if hours == 1 else 'hours'} late."
 
 
-def _happened(conn: Connection, series: Series, occurrence: Occurrence) -> bool:
-    """Whether a run has happened; when it is one that comes later, the clock was set back."""
-    mine = (t.c.digest_id == series.digest_id, t.c.cadence == series.cadence, t.c.moment == occurrence.moment)
-    return conn.scalar(sa.select(sa.func.count()).select_from(t).where(*mine)) != 0
+def _happened(conn: Connection, series: Series, occurrence: Occurrence, *, by_the_clock: bool = False) -> bool:
+    """Whether a run has happened or is skipped; when the clock made one that comes later, it was set back."""
+    made = sa.not_(sa.and_(*_BEFOREHAND)) if by_the_clock else sa.true()
+    query = sa.select(sa.func.count()).select_from(t).where(*_of(series, occurrence.moment), made)
+    return conn.scalar(query) != 0
+
+
+def _of(series: Series, moment: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return t.c.digest_id == series.digest_id, t.c.cadence == series.cadence, t.c.moment == moment
 
 
 def _begin(conn: Connection, series: Series, due: Occurrence, now: datetime) -> bool:
@@ -165,6 +185,68 @@ def _note(conn: Connection, series: Series, due: Occurrence, edition: Edition, r
     outcome = "skipped" if edition.state == editions.SKIPPED else "adopted" if adopted else "edition"
     conn.execute(
         sa.update(t)
-        .where(t.c.digest_id == series.digest_id, t.c.cadence == series.cadence, t.c.moment == due.moment)
+        .where(*_of(series, due.moment))
         .values(outcome=outcome, reason=edition.reason, edition_id=edition.id)
     )
+
+
+# --- skipped beforehand ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A run that staff skip, or skipped: `moment` names it as `Occurrence` does."""
+
+    digest_id: int
+    cadence: str
+    moment: str
+    due_at: datetime
+    reason: str
+
+
+def skip(conn: Connection, digest: Digest, series: Series, moment: str, *, why: str, now: datetime) -> Skip:
+    """Skips the coming run, which is the one of this moment; `why` is a sentence for everybody.
+
+    Raises Refused when another run comes first, or while the run before it is due and has not happened.
+    """
+    news.counter(conn)  # before everything else, as the order of locks has it
+    series = editions.lock_series(conn, digest.id, series.cadence)
+    found = coming(conn, digest, series, now)
+    due = _by_calendar(conn, digest, series, now)
+    if due and not _happened(conn, series, due):
+        raise Refused(f"The {_run_of(due)} is due and has not happened yet. Wait for it, then skip the next one.")
+    if found.moment != moment:
+        raise Refused(f"The next run is now the {_run_of(found)}. Look at the schedule again, then skip it.")
+    values = {"digest_id": digest.id, "cadence": series.cadence, "moment": found.moment, "due_at": found.at}
+    insert = db.insert_new(conn, t).values(**values, outcome="skipped", reason=why, at=now).returning(t.c.moment)
+    if conn.execute(insert).first() is None:
+        raise Refused(f"The {_run_of(found)} has begun already.")
+    return Skip(digest.id, series.cadence, found.moment, found.at, why)
+
+
+def take_back(conn: Connection, series: Series, moment: str, *, now: datetime) -> Skip:
+    """Lets a run happen after all that was skipped. Raises Refused when its time has passed, or when it is not."""
+    still = (*_of(series, moment), *_BEFOREHAND, t.c.due_at > now)
+    row = conn.execute(sa.delete(t).where(*still).returning(*_SKIP)).one_or_none()
+    if row is None:
+        raise Refused("This run is not skipped, or its time has passed. What waits can be sent by hand.")
+    return Skip(*row)
+
+
+def skips_ahead(conn: Connection, *, now: datetime) -> list[Skip]:
+    """The runs to come that are skipped, the soonest first."""
+    query = sa.select(*_SKIP).where(*_BEFOREHAND, t.c.due_at > now).order_by(t.c.due_at, t.c.digest_id, t.c.cadence)
+    return [Skip(*row) for row in conn.execute(query)]
+
+
+def skips_past(conn: Connection, *, now: datetime, limit: int) -> list[Skip]:
+    """The runs whose time has passed and that were skipped, the latest first."""
+    query = sa.select(*_SKIP).where(*_BEFOREHAND, t.c.due_at <= now).order_by(t.c.due_at.desc(), t.c.cadence)
+    return [Skip(*row) for row in conn.execute(query.limit(limit))]
+
+
+_SKIP = [t.c[name] for name in Skip.__dataclass_fields__]
+
+
+def _run_of(occurrence: Occurrence) -> str:
+    return f"run of {occurrence.moment.replace('T', ', ')}:00"
