@@ -50,11 +50,21 @@ def of_people(conn: Connection, *, now: datetime) -> Tally:
 
 def takers(conn: Connection, digest_id: int, cadence: str) -> int:
     """How many active people of a digest take something at this cadence."""
+    return conn.scalar(sa.select(sa.func.count()).select_from(_taking(digest_id, cadence))) or 0
+
+
+def takers_of_both(conn: Connection, one: tuple[int, str], other: tuple[int, str]) -> int:
+    """How many active people take something of both, each being a digest's id and a cadence."""
+    query = sa.select(sa.func.count())
+    mine, theirs = _taking(*one), _taking(*other)
+    return conn.scalar(query.select_from(mine.join(theirs, mine.c.subscriber_id == theirs.c.subscriber_id))) or 0
+
+
+def _taking(digest_id: int, cadence: str) -> sa.Subquery:
     named = preference_sets.c.map.contains(f'"{cadence}"', autoescape=True)
-    query = (
-        sa.select(sa.func.count())
-        .select_from(subscriptions)
+    return (
+        sa.select(subscriptions.c.subscriber_id)
         .join(preference_sets, preference_sets.c.id == subscriptions.c.preference_set_id)
         .where(subscriptions.c.digest_id == digest_id, subscriptions.c.state == "active", named)
+        .subquery()
     )
-    return conn.scalar(query) or 0

@@ -18,6 +18,7 @@ from digest.web.console import (
     item_looks,
     items,
     own_account,
+    schedule,
     sending,
     today,
     withdrawing,
@@ -37,6 +38,7 @@ CONSOLE = Router(
         *withdrawing.HANDLERS,
         *editions.HANDLERS,
         *sending.HANDLERS,
+        *schedule.HANDLERS,
         *activity.HANDLERS,
     ],
 )

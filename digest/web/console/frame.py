@@ -37,6 +37,7 @@ MENU = (
     ("Today", "/staff/"),
     ("Items", "/staff/items"),
     ("Editions", "/staff/editions"),
+    ("Schedule", "/staff/schedule"),
     ("Activity", "/staff/activity"),
 )
 CADENCES = {"instant": "alert", "daily": "daily digest", "weekly": "weekly digest", "monthly": "monthly digest"}
@@ -116,7 +117,12 @@ def day(site: Site, value: date) -> str:
 def hour(site: Site, value: datetime) -> str:
     """A time of day where the site is: "7:00 a.m."."""
     there = value.astimezone(site.zone)
-    return f"{there.hour % 12 or 12}:{there:%M}{KEPT}{'a.m.' if there.hour < 12 else 'p.m.'}"
+    return oclock(there.hour, there.minute)
+
+
+def oclock(hour: int, minute: int = 0) -> str:
+    """A time of day: "7:00 a.m."."""
+    return f"{hour % 12 or 12}:{minute:02}{KEPT}{'a.m.' if hour < 12 else 'p.m.'}"
 
 
 def number(text: str) -> int | None:

@@ -7,13 +7,13 @@ told beside what did, with its reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest import coming, editions, items
+from digest import coming, editions, items, occurrences, publications
 from digest.coming import Coming
 from digest.delivery import runs
 from digest.delivery.runs import Listed
@@ -40,13 +40,23 @@ class Need:
     verb: str
 
 
+@dataclass(frozen=True)
+class Past:
+    """What went out, or did not: an edition, or a run that was skipped beforehand."""
+
+    at: datetime
+    one: Listed | None = None
+    title: str = ""
+    reason: str = ""
+
+
 def show(request: WebRequest) -> Response[Any]:
     """What waits, what comes, what went out."""
     site, now = look.of(request), look.of(request).clock()
     with site.home.db.reading() as conn:
         ahead = coming.next_runs(conn, now=now)
         days = _days(conn, site)
-        past = [one for one in runs.page(conn, limit=PAST + 4) if one.edition.state in editions.ENDED][:PAST]
+        past = _past(conn, site)
         needs = _needs(conn, site)
         people = tally.of_people(conn, now=now)
         takers = {id(one): tally.takers(conn, one.digest.id, one.series.cadence) for one in ahead}
@@ -94,7 +104,18 @@ def _days(conn: Connection, site: Site) -> list[tuple[date, list[str]]]:
     zone = site.home.settings.site.time_zone
     due = coming.calendar(conn, now=site.clock(), days=DAYS, zone=zone)
     days = [site.today + timedelta(days=n) for n in range(DAYS)]
-    return [(day, sorted({LETTERS[one.cadence] for one in due.get(day, ())})) for day in days]
+    return [(day, sorted({LETTERS[one.cadence] for one in due.get(day, ()) if not one.skipped})) for day in days]
+
+
+def _past(conn: Connection, site: Site) -> list[Past]:
+    """What ended last, and the runs among it that were skipped beforehand and so never made an edition."""
+    ended = [one for one in runs.page(conn, limit=PAST + 4) if one.edition.state in editions.ENDED]
+    found = [Past(one.edition.starts_at or one.edition.created_at, one) for one in ended]
+    names = {digest.id: digest.name for digest in publications.all(conn)}
+    for skip in occurrences.skips_past(conn, now=site.clock(), limit=PAST):
+        title = f"{names[skip.digest_id]}, {frame.day(site, skip.due_at.astimezone(site.zone).date())}"
+        found.append(Past(skip.due_at, title=title, reason=skip.reason))
+    return sorted(found, key=lambda one: one.at, reverse=True)[:PAST]
 
 
 def _needs(conn: Connection, site: Site) -> list[Need]:
