@@ -18,6 +18,7 @@ from digest.web.console import (
     item_looks,
     items,
     own_account,
+    rules,
     schedule,
     sending,
     today,
@@ -39,6 +40,7 @@ CONSOLE = Router(
         *editions.HANDLERS,
         *sending.HANDLERS,
         *schedule.HANDLERS,
+        *rules.HANDLERS,
         *activity.HANDLERS,
     ],
 )

@@ -12,7 +12,7 @@ from lxml import html
 from digest import occurrences, publications
 from digest.staff import activity
 from digest.web.console import months
-from tests.digest.web.console.conftest import AUTHOR, EDITOR, VIEWER, Browser, Console
+from tests.digest.web.console.conftest import AUTHOR, EDITOR, OWNER, VIEWER, Browser, Console
 from tests.stage import SETTINGS, Stage
 
 PAGE = "/staff/schedule"
@@ -165,3 +165,156 @@ def test_a_month_has_its_days_in_weeks_that_begin_on_sunday() -> None:
     assert months.last_day(date(2028, 2, 1)) == date(2028, 2, 29)
     assert [one.day for week in feb.weeks for one in week if one and one.today] == [date(2028, 2, 29)]
     assert date(2028, 2, 29) + timedelta(days=1) not in [one.day for week in feb.weeks for one in week if one]
+
+
+# --- the rules of a digest -------------------------------------------------------------------------------------
+
+RULES = f"{PAGE}/weekly"
+
+
+def fields(page: str) -> dict[str, list[str]]:
+    """The form of a page as a browser would send it."""
+    (form,) = html.fromstring(page).xpath("//main//form[.//button[text()='Save']]")
+    found: dict[str, list[str]] = {}
+    for name, value in form.form_values():
+        if name != "form_token":
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def send(browser: Browser, path: str = RULES, **changes: str | list[str]) -> httpx.Response:
+    """Sends the form that the page shows, with changes; `weekly__hour` is weekly.hour."""
+    filled = fields(browser.page) | {key.replace("__", "."): value for key, value in changes.items()}
+    return browser.post(path, **filled)  # type: ignore[arg-type]
+
+
+def owner(console: Console) -> Browser:
+    browser = console.browser(OWNER)
+    browser.get(RULES)
+    return browser
+
+
+def series_now(stage: Stage, cadence: str = "weekly") -> publications.Series:
+    with stage.db.reading() as conn:
+        return publications.one_series(conn, stage.digest.id, cadence)
+
+
+def test_the_next_ten_runs_are_shown_before_anything_is_saved(console: Console, stage: Stage) -> None:
+    browser = owner(console)
+    before = series_now(stage)
+    answer = send(browser, f"{RULES}/ahead", weekly__hour="9", weekly__weekday="friday", cadences="weekly")
+    assert answer.status_code == 200
+    runs = html.fromstring(browser.page).xpath("//ol[@class='runs']/li")
+    assert len(runs) == 10
+    assert runs[0].text_content() == f"Fri, Sep{SPACE}11, 9:00{SPACE}a.m. EDT weekly"
+    assert runs[9].text_content() == f"Fri, Nov{SPACE}13, 9:00{SPACE}a.m. EST weekly"
+    assert series_now(stage) == before
+    assert fields(browser.page)["weekly.hour"] == ["9"]
+
+
+def test_rules_are_saved_and_recorded_with_what_was_before(console: Console, stage: Stage) -> None:
+    browser = owner(console)
+    answer = send(browser, weekly__hour="9", weekly__needs_approval="yes", monthly__fewest="3", from_name="The Forum")
+    assert answer.headers["location"] == f"{PAGE}?done=saved"
+    assert (series_now(stage).hour, series_now(stage).needs_approval, series_now(stage, "monthly").fewest) == (
+        9,
+        True,
+        3,
+    )
+    with console.home.db.reading() as conn:
+        (line,) = activity.lines(conn, deed="changed")
+    assert line.thing == "the rules of weekly"
+    assert line.before == {
+        "from_name": "Path to Public Safety",
+        "weekly.hour": "7",
+        "weekly.needs_approval": "no",
+        "monthly.fewest": "1",
+    }
+    assert line.after == {
+        "from_name": "The Forum",
+        "weekly.hour": "9",
+        "weekly.needs_approval": "yes",
+        "monthly.fewest": "3",
+    }
+    browser.get(RULES)
+    assert send(browser).headers["location"] == f"{PAGE}?done=same"
+    assert send(browser, weekly__needs_approval=[]).headers["location"] == f"{PAGE}?done=saved"
+    assert not series_now(stage).needs_approval
+
+
+def test_what_cannot_be_understood_is_told_at_its_field_and_nothing_is_saved(console: Console, stage: Stage) -> None:
+    browser = owner(console)
+    answer = send(browser, weekly__fewest="many", zone="Washington", weekly__hour="9", from_address="digest")
+    assert answer.status_code == 400
+    assert "<title>Error: Rules of Weekly digest" in answer.text
+    for field in ("weekly.fewest", "zone", "from_address"):
+        assert f'id="{field}-fault"' in answer.text
+    assert fields(answer.text)["weekly.fewest"] == ["many"]
+    assert "They can be shown when what is marked is put right." in answer.text
+    assert series_now(stage).hour == 7
+    browser.get(RULES)
+    assert "A digest comes at least one way." in send(browser, cadences=[]).text
+
+
+def test_two_runs_within_an_hour_for_the_same_people_are_warned_of_with_their_number(
+    console: Console, stage: Stage
+) -> None:
+    browser = owner(console)
+    warning = "Weekly digest (weekly) and Weekly digest (monthly) come within an hour of each other, first on"
+    assert f"{warning} Mon, Feb{SPACE}1, 2027, 7:00{SPACE}a.m. EST. 1 person takes both." in browser.page
+    assert "within an hour" not in send(browser, f"{RULES}/ahead", monthly__hour="8").text
+    answer = send(browser, monthly__hour="7", monthly__month_day="14")
+    assert answer.status_code == 409
+    assert "Something about this may surprise: read it below, then save." in answer.text
+    assert f"first on Mon, Sep{SPACE}14, 7:00{SPACE}a.m. EDT." in answer.text
+    assert send(browser).headers["location"] == f"{PAGE}?done=saved"
+    assert series_now(stage, "monthly").month_day == 14
+
+
+def test_who_moves_when_a_cadence_is_no_longer_offered_is_told_first(console: Console, stage: Stage) -> None:
+    browser = owner(console)
+    answer = send(browser, cadences="monthly")
+    assert answer.status_code == 409
+    assert "2 people take it weekly. They get the same at the next slower way that is offered." in answer.text
+    assert send(browser).status_code == 303
+    assert not series_now(stage).offered
+    browser.get(RULES)
+    send(browser, f"{RULES}/ahead", cadences=["daily", "monthly"], daily__hour="18")
+    assert send(browser).status_code == 303
+    assert series_now(stage, "daily").hour == 18
+
+
+def test_a_cadence_that_is_on_its_way_cannot_be_taken_away(console: Console, stage: Stage) -> None:
+    stage.publish("policy", "hiring")
+    stage.freeze(ask="Look at it.")
+    browser = owner(console)
+    send(browser, f"{RULES}/ahead", cadences="monthly")
+    answer = send(browser)
+    assert answer.status_code == 409
+    assert "Let it go out or" in answer.text
+    assert series_now(stage).offered
+
+
+def test_of_two_owners_at_once_the_second_sees_that_something_changed(console: Console, stage: Stage) -> None:
+    first, second = owner(console), owner(console)
+    assert send(first, weekly__hour="9").status_code == 303
+    answer = send(second, weekly__fewest="2")
+    assert answer.status_code == 409
+    assert "Somebody changed these rules meanwhile." in answer.text
+    assert fields(answer.text)["weekly.fewest"] == ["2"]
+    assert series_now(stage).hour == 9
+
+
+def test_a_skipped_run_that_another_hour_would_revive_is_warned_of(console: Console, stage: Stage) -> None:
+    skip(console.browser(EDITOR))
+    answer = send(owner(console), f"{RULES}/ahead", weekly__hour="9")
+    told = f"The weekly run of Mon, Sep{SPACE}14, 7:00{SPACE}a.m. EDT was skipped, and would not be a run any more"
+    assert told in answer.text
+    page = owner(console).page
+    assert told not in page
+    assert html.fromstring(page).xpath("//ol[@class='runs']/li")[0].text_content().endswith("weekly Skipped")
+
+
+def test_an_editor_does_not_change_rules(console: Console, stage: Stage) -> None:
+    assert console.browser(EDITOR).get(RULES).status_code == 403
+    assert console.browser(OWNER).get(f"{PAGE}/nope").status_code == 404
