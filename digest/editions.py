@@ -72,6 +72,11 @@ class Edition:
         return "cancelling" if self.cancelling and self.state not in ENDED else self.state
 
     @property
+    def goes_at(self) -> datetime:
+        """From when on its mails may go: what a mail is dated by, and what the life of its links counts from."""
+        return max(filter(None, (self.frozen_at, self.starts_at)), default=self.created_at)
+
+    @property
     def is_carries(self) -> bool:
         """Whether it is for owed entries alone."""
         return self.kind == "carries"

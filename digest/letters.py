@@ -1,7 +1,8 @@
 """Letters: a text of its own to the active readers of a digest, or to some of them, by the same road as editions.
 
 Promises: a letter is checked as a finished mail before it is frozen, and only what was checked (`Ready`) can be; it
-is frozen at once with identity and addresses, belongs to no series, moves no mark and carries nothing. Refuses: what
+is frozen at once with identity and addresses, and starts then or later; it belongs to no series, moves no mark and
+carries nothing. Refuses: what
 must be fixed before a mail may go out, a letter to those of an edition that still goes out, and within an hour the
 same text again, unless it is for those whom the first did not surely reach or is asked for expressly.
 """
@@ -40,6 +41,7 @@ class Segment:
     language: str = ""
     joined_since: datetime | None = None
     received: int | None = None  # the edition that was accepted for them
+    received_item: str = ""  # the slug of an item that was in a mail accepted for them
     not_reached: int | None = None  # the edition that did not surely reach them
 
     def to_json(self) -> dict[str, Any]:
@@ -72,6 +74,26 @@ class Order:
     again: bool = False
 
 
+class Twin(Refused):
+    """The same text went out within the hour, as this edition."""
+
+    def __init__(self, edition: int, when: str) -> None:
+        self.edition, self.when = edition, when
+        super().__init__(
+            f"The same letter was sent as edition {edition} {when}. --not-reached {edition} sends it to those whom it "
+            "did not surely reach, --again once more to everyone."
+        )
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The mail of a letter in one language, and what was found in it."""
+
+    shell: render.Shell
+    rendered: render.Rendered
+    findings: tuple[preflight.Finding, ...]
+
+
 Ready = NewType("Ready", Order)  # one that was checked: only `check` makes it
 
 
@@ -80,7 +102,8 @@ def of(conn: Connection, edition_id: int) -> Letter:
     row = conn.execute(sa.select(t).where(t.c.edition_id == edition_id)).one_or_none()
     if row is None:
         raise NotFound(f"Edition {edition_id} is no letter.")
-    return Letter(Manuscript(row.subject, row.preheader, Clean(row.body)), Segment.from_json(row.segment))
+    text = Manuscript(row.subject, row.preheader, Clean(row.body), row.markdown)
+    return Letter(text, Segment.from_json(row.segment))
 
 
 def rendered(shell: render.Shell, language: str, letter: Letter, topics: Sequence[str]) -> render.Rendered:
@@ -104,17 +127,23 @@ def check(conn: Connection, settings: Settings, order: Order, *, now: datetime) 
         raise Refused(" ".join(faults))
     _check_segment(conn, order.digest, order.letter.segment)
     _refuse_twin(conn, order, now)
-    shell = render.Shell.from_json(_snapshot(settings, order.digest, 0, now))
-    language, topics = order.digest.languages[0], topic_names(conn, order.letter.segment)
-    mail = render.counted(rendered(shell, language, order.letter, topics), 1, language)
-    known = preflight.known_items(item.slug for item in items.latest(conn))
-    findings = preflight.check(mail, shell, entries=(), known=known)
+    findings = look_over(conn, settings, order.digest, order.letter, order.digest.languages[0], now=now).findings
     faults = [
         f"{one.what} ({', '.join(filter(None, (one.where, one.figure)))})" for one in findings if one.level == "fix"
     ]
     if faults:
         raise Refused(" ".join(["The letter cannot go out like this.", *faults]))
     return Ready(order)
+
+
+def look_over(
+    conn: Connection, settings: Settings, digest: Digest, letter: Letter, language: str, *, now: datetime
+) -> Looked:
+    """The letter as the mail that it would be for one person, with all that is to be said about it."""
+    shell = render.Shell.from_json(_snapshot(settings, digest, 0, now))
+    mail = render.counted(rendered(shell, language, letter, topic_names(conn, letter.segment)), 1, language)
+    known = preflight.known_items(item.slug for item in items.latest(conn))
+    return Looked(shell, mail, preflight.check(mail, shell, entries=(), known=known))
 
 
 def _check_segment(conn: Connection, digest: Digest, segment: Segment) -> None:
@@ -124,33 +153,49 @@ def _check_segment(conn: Connection, digest: Digest, segment: Segment) -> None:
         edition = editions.find(conn, number)
         if edition.digest_id != digest.id:
             other = publications.by_id(conn, edition.digest_id).slug
-            raise Refused(f"Edition {number} is of {other}. Name an edition of {digest.slug}, or --digest {other}.")
+            raise Refused(f"Edition {number} is of {other}. Name one of {digest.slug}, or write to {other}.")
         if edition.state not in ENDED:
             raise Refused(
                 f"Edition {number} is {edition.shown_state}, so it is not known yet whom it reaches. "
                 f"Wait until it has ended (`digest editions show {number}`)."
             )
+    if segment.received_item:
+        _check_item(conn, digest, segment.received_item)
+
+
+def _check_item(conn: Connection, digest: Digest, slug: str) -> None:
+    """Raises Refused while an edition with the item is on its way: who gets it last would not get the letter."""
+    e, ve, log = tables.editions, tables.variant_entries, tables.publication_log
+    of_item = sa.select(log.c.sequence).where(log.c.item_id == items.find(conn, slug).id)
+    holding = sa.select(ve.c.edition_id).where(ve.c.sequence.in_(of_item))
+    on_its_way = (e.c.digest_id == digest.id, e.c.state == editions.SENDING, e.c.id.in_(holding))
+    number = conn.scalar(sa.select(sa.func.min(e.c.id)).where(*on_its_way))
+    if number is not None:
+        raise Refused(f"Edition {number} still goes out with {slug}, so it is not known yet whom it reaches. Wait.")
 
 
 # --- freezing --------------------------------------------------------------------------------------------------
 
 
-def freeze(conn: Connection, settings: Settings, ready: Ready, *, now: datetime) -> Edition:
-    """Makes the letter an edition that is due now; nobody is counted yet.
+def freeze(
+    conn: Connection, settings: Settings, ready: Ready, *, now: datetime, starts_at: datetime | None = None
+) -> Edition:
+    """Makes the letter an edition that is due now, or at a later moment; nobody is counted yet.
 
     Raises Refused when the same text went out meanwhile: two at once wait for each other here.
     """
     last, digest, text = news.counter(conn), ready.digest, ready.letter.manuscript
+    starts = starts_at or now
     editions.hold_digest(conn, digest.id)
     _refuse_twin(conn, ready, now)
     e = tables.editions
     values = {"kind": "letter", "digest_id": digest.id, "state": FROZEN, "content_hash": _hash(text)}
     marks = dict.fromkeys(("mark_from", "last", "mark_to"), last)
-    times = dict.fromkeys(("created_at", "frozen_at", "starts_at"), now)
+    times = {"created_at": now, "frozen_at": now, "starts_at": starts}
     insert = sa.insert(e).values(uid=secrets.token_hex(16), by_hand=True, **values, **marks, **times)
     number = conn.execute(insert.returning(e.c.id)).scalar_one()
-    conn.execute(sa.update(e).where(e.c.id == number).values(settings=_snapshot(settings, digest, number, now)))
-    parts = {"subject": text.subject, "preheader": text.preheader, "body": text.body}
+    conn.execute(sa.update(e).where(e.c.id == number).values(settings=_snapshot(settings, digest, number, starts)))
+    parts = {"subject": text.subject, "preheader": text.preheader, "body": text.body, "markdown": text.markdown}
     conn.execute(sa.insert(t).values(edition_id=number, **parts, segment=ready.letter.segment.to_json()))
     return editions.find(conn, number)
 
@@ -169,17 +214,14 @@ def _refuse_twin(conn: Connection, order: Order, now: datetime) -> None:
         return
     e, content_hash = tables.editions, _hash(order.letter.manuscript)
     twin = conn.execute(
-        sa.select(e.c.id, e.c.frozen_at)
+        sa.select(e.c.id, e.c.starts_at)
         .where(e.c.digest_id == order.digest.id, e.c.kind == "letter", e.c.content_hash == content_hash)
-        .where(e.c.frozen_at > now - TWINS, e.c.state != editions.SKIPPED)
+        .where(e.c.starts_at > now - TWINS, e.c.state != editions.SKIPPED)
         .order_by(e.c.id.desc())
         .limit(1)
     ).one_or_none()
     if twin is None:
         return
-    minutes = (now - twin.frozen_at) // timedelta(minutes=1)
-    when = "just now" if minutes < 1 else f"{minutes} {'minute' if minutes == 1 else 'minutes'} ago"
-    raise Refused(
-        f"The same letter was sent as edition {twin.id} {when}. --not-reached {twin.id} sends it to those whom it "
-        "did not surely reach, --again once more to everyone."
-    )
+    minutes = (now - twin.starts_at) // timedelta(minutes=1)
+    ago = "just now" if minutes < 1 else f"{minutes} {'minute' if minutes == 1 else 'minutes'} ago"
+    raise Twin(twin.id, "and waits for its moment" if twin.starts_at > now else ago)

@@ -62,18 +62,11 @@ def _hash_now(conn: Connection, edition: Edition) -> str:
 
 
 def undo(conn: Connection, number: int) -> Edition:
-    """Back to draft, as long as nothing was planned: nobody has it and nobody was counted."""
-    edition = editions.find(conn, number, lock=True)
-    if edition.is_letter:
-        raise Refused(
-            f"Edition {number} is a letter, and nothing would take its draft up again. "
-            f"`digest editions cancel {number}` stops what has not gone out."
-        )
-    if edition.state != FROZEN or edition.plan_fence:
-        raise Refused(
-            f"Edition {number} is {edition.shown_state} and can no longer be undone. "
-            f"`digest editions cancel {number}` stops what has not gone out."
-        )
+    """Back to draft, as long as nothing was planned: nobody has it and nobody was counted.
+
+    Of an edition of a series; a letter is taken back by `letter_drafts.take_back`.
+    """
+    undoable(conn, number)
     conn.execute(sa.delete(edition_entries).where(edition_entries.c.edition_id == number))
     conn.execute(
         sa.update(t)
@@ -81,6 +74,17 @@ def undo(conn: Connection, number: int) -> Edition:
         .values(state=DRAFT, kind="digest", frozen_at=None, content_hash="", question=False, paused_at=None)
     )
     return editions.find(conn, number)
+
+
+def undoable(conn: Connection, number: int) -> Edition:
+    """The edition, held, as long as nobody was counted. Raises Refused when it is too late."""
+    edition = editions.find(conn, number, lock=True)
+    if edition.state != FROZEN or edition.plan_fence:
+        raise Refused(
+            f"Edition {number} is {edition.shown_state} and can no longer be undone. "
+            f"`digest editions cancel {number}` stops what has not gone out."
+        )
+    return edition
 
 
 def pause(conn: Connection, number: int, *, why: str, now: datetime) -> Edition:

@@ -516,7 +516,24 @@ letters = Table(
     Column("subject", Text, nullable=False),
     Column("preheader", Text, nullable=False, server_default=""),
     Column("body", Text, nullable=False),  # clean HTML
+    Column("markdown", Text, nullable=False, server_default=""),  # as it was written, for whoever writes on
     Column("segment", sa.JSON, nullable=False),  # topics, language, joined since, received or not surely reached by
+)
+
+letter_drafts = Table(
+    "letter_drafts",  # letters that are being written, and what became of them
+    metadata,
+    _key(),
+    Column("digest_id", ForeignKey("digests.id"), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("preheader", Text, nullable=False),
+    Column("markdown", Text, nullable=False),
+    Column("segment", sa.JSON, nullable=False),  # as in `letters`
+    Column("revision", Integer, nullable=False, server_default="1"),  # raised by each who saves it
+    Column("changed_at", Instant, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("edition_id", ForeignKey("editions.id"), unique=True),  # the letter that it is; null: still a draft
+    sqlite_autoincrement=True,
 )
 
 notices = Table(

@@ -191,7 +191,7 @@ class Audience:
         return "" if row.reason is None or row.reason in reasons else "suppressed"
 
     def _issuer(self, edition: Edition) -> links.Issuer:
-        day = links.expiry(edition.frozen_at or edition.created_at)
+        day = links.expiry(edition.goes_at)
         key = (edition.digest_id, day)
         if key not in self._issuers:
             self._issuers = {key: links.Issuer(self._keyring, edition.digest_id, expires_day=day)}

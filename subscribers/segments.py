@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from digest.delivery import closing
 from digest.letters import Segment
-from digest.tables import State, deliveries
+from digest.tables import State, deliveries, items, publication_log, variant_entries
 from subscribers import preferences
 from subscribers.tables import preference_sets, subscribers, subscriptions
 
@@ -31,6 +31,8 @@ def conditions(conn: Connection, segment: Segment) -> Iterator[sa.ColumnElement[
         yield subscriptions.c.joined_at >= segment.joined_since
     if segment.received is not None:
         yield _row_of(segment.received, deliveries.c.state == State.ACCEPTED)
+    if segment.received_item:
+        yield subscriptions.c.subscriber_id.in_(_had_item(segment.received_item))
     if segment.not_reached is not None:
         yield _row_of(segment.not_reached, _not_surely_reached())
 
@@ -44,6 +46,20 @@ def _choosing(conn: Connection, topics: tuple[str, ...]) -> list[int]:
 def _row_of(edition_id: int, so: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     return sa.exists().where(
         deliveries.c.edition_id == edition_id, deliveries.c.subscriber_id == subscriptions.c.subscriber_id, so
+    )
+
+
+def _had_item(slug: str) -> sa.Select[tuple[int]]:
+    """Those for whom a mail with the item was accepted, in whichever edition."""
+    variant = sa.and_(
+        variant_entries.c.edition_id == deliveries.c.edition_id, variant_entries.c.variant_n == deliveries.c.variant_n
+    )
+    return (
+        sa.select(deliveries.c.subscriber_id)
+        .join(variant_entries, variant)
+        .join(publication_log, publication_log.c.sequence == variant_entries.c.sequence)
+        .join(items, items.c.id == publication_log.c.item_id)
+        .where(items.c.slug == slug, deliveries.c.state == State.ACCEPTED)
     )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from digest import config, editions, letters, markup, review
+from digest import config, editions, letter_drafts, letters, markup, review
 from digest.cli import desk, paper, telling
 from digest.delivery import closing, ledger
 from digest.errors import BadInput, NotFound, Refused
@@ -127,11 +127,19 @@ def approve(context: typer.Context, number: Number, as_json: desk.AsJson = False
 def undo(context: typer.Context, number: Number, as_json: desk.AsJson = False) -> None:
     """Back to draft, as long as nobody was counted."""
     home = desk.desk(context).home()
-    home.db.run(partial(review.undo, number=number))
+    again = home.db.run(partial(_undo, number))
     if as_json:
         telling.tell(home, number, as_json=True)
         return
-    desk.say(f"Edition {number} is a draft again. The next run, or `digest send`, takes it up.")
+    desk.say(again)
+
+
+def _undo(number: int, conn: Connection) -> str:
+    if editions.find(conn, number).is_letter:
+        letter_drafts.take_back(conn, number, by=desk.user(), now=desk.now())
+        return f"Letter {number} was stopped before anybody had it. The console has it as a draft."
+    review.undo(conn, number)
+    return f"Edition {number} is a draft again. The next run, or `digest send`, takes it up."
 
 
 @editions_app.command("pause")

@@ -32,6 +32,7 @@ def letter(
     language: Annotated[str, typer.Option(metavar="L", help="Only who reads this language, such as en.")] = "",
     joined_since: Annotated[str, typer.Option(metavar="DATE", help="Only who joined on this day or later.")] = "",
     received: Annotated[int, typer.Option(metavar="N", min=0, max=MOST, help="Only who received edition N.")] = 0,
+    received_item: Annotated[str, typer.Option(metavar="SLUG", help="Only who received this item by mail.")] = "",
     not_reached: Annotated[
         int, typer.Option(metavar="N", min=0, max=MOST, help="Only those whom edition N did not surely reach.")
     ] = 0,
@@ -50,6 +51,7 @@ def letter(
             language=rules.languages("--language", language)[0] if language else "",
             joined_since=desk.moment("--joined-since", joined_since, to.zone) if joined_since else None,
             received=received or None,
+            received_item=received_item.strip(),
             not_reached=not_reached or None,
         )
         order = Order(to, Letter(manuscript, segment), again)

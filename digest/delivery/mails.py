@@ -45,5 +45,4 @@ class Mails:
             ).one()
         rendered = render.Rendered(row.subject, row.html, row.text)
         shell = render.Shell.from_json(edition.settings or {})
-        date = edition.frozen_at or edition.created_at
-        return message.compile(rendered, shell, uid=edition.uid, variant=n, key=self._key, date=date)
+        return message.compile(rendered, shell, uid=edition.uid, variant=n, key=self._key, date=edition.goes_at)

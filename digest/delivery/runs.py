@@ -47,9 +47,12 @@ class Reason:
     people: int
 
 
-def page(conn: Connection, *, below: int | None = None, limit: int = PER_PAGE) -> list[Listed]:
-    """The latest editions, or those before one with a number."""
+def page(
+    conn: Connection, *, below: int | None = None, limit: int = PER_PAGE, letters_only: bool = False
+) -> list[Listed]:
+    """The latest editions (or letters alone), or those before one with a number."""
     query = sa.select(*editions.COLUMNS).order_by(t.c.id.desc()).limit(limit)
+    query = query.where(t.c.kind == "letter") if letters_only else query
     return _listed(conn, query if below is None else query.where(t.c.id < below))
 
 

@@ -1,8 +1,8 @@
-"""A letter as staff write it: one Markdown file with a subject on top.
+"""A letter as staff write it: one Markdown file with a subject on top, or the fields of the console's composer.
 
-Promises: every fault names the file, its line and the remedy; links are whole addresses, those without a host lead to
-the site. Refuses: an unknown field, an empty letter, a link that leads nowhere, and pictures, since many mail programs
-hide them and one on a foreign host tells it who reads.
+Promises: every fault names the file or the field, its line and the remedy; links are whole addresses, those without a
+host lead to the site. Refuses: an unknown field, an empty letter, a link that leads nowhere, and pictures, since many
+mail programs hide them and one on a foreign host tells it who reads.
 """
 
 from __future__ import annotations
@@ -26,11 +26,15 @@ BEGIN = "Begin with a line of ---, then subject: and what it is about."
 
 @dataclass(frozen=True)
 class Manuscript:
-    """What a letter says; `preheader` is the line that inboxes show beside the subject, or empty."""
+    """What a letter says; `preheader` is the line that inboxes show beside the subject, or empty.
+
+    `markdown` is the body as it was written, for whoever wants to write on; empty where nobody kept it.
+    """
 
     subject: str
     preheader: str
     body: Clean
+    markdown: str = ""
 
 
 def read(path: Path, *, site_url: str) -> Manuscript:
@@ -42,13 +46,29 @@ def read(path: Path, *, site_url: str) -> Manuscript:
         raise BadInput(f"{markup.line(path.name)} {fault.where}", fault.why, fault.remedy) from error
 
 
+def written(subject: str, preheader: str, text: str, *, site_url: str) -> Manuscript:
+    """The letter in three fields. Raises BadInput, its place being the field: subject, preheader or text."""
+    if not markup.line(subject):
+        raise BadInput("subject", "It has no subject.", "Say in a few words what it is about.")
+    if not text.strip():
+        raise BadInput("text", "The letter is empty.", "Write its text.")
+    try:
+        return _manuscript(Front({"subject": subject, "preheader": preheader}, text), f"{site_url}/")
+    except BadInput as error:
+        fault = error.problem
+        for name in ("subject", "preheader"):
+            if fault.where.endswith(f"({name})"):
+                raise BadInput(name, fault.why, fault.remedy) from error
+        raise BadInput("text", f"{fault.where.capitalize()}: {fault.why}", fault.remedy) from error
+
+
 def _manuscript(parts: Front, base: str) -> Manuscript:
     for name in parts.fields:
         if name not in FIELDS:
             near = get_close_matches(name, FIELDS, 1)
             remedy = f"Is {near[0]} meant?" if near else "A letter has a subject, and may have a preheader."
             raise BadInput(parts.at(name), "This field is unknown.", remedy)
-    return Manuscript(_subject(parts), _one_line(parts, "preheader"), _body(parts, base))
+    return Manuscript(_subject(parts), _one_line(parts, "preheader"), _body(parts, base), parts.body)
 
 
 def _subject(parts: Front) -> str:

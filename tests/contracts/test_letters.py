@@ -451,10 +451,8 @@ def test_nothing_is_given_back_when_a_letter_ends_or_is_settled(stage: Stage) ->
     stage.check_sums()
 
 
-def test_a_letter_is_not_undone_and_not_approved(stage: Stage) -> None:
+def test_a_letter_is_not_approved(stage: Stage) -> None:
     edition = freeze(stage)
-    with pytest.raises(Refused, match=f"is a letter, and .* `digest editions cancel {edition.id}`"):
-        stage.db.run(lambda conn: review.undo(conn, edition.id))
     with pytest.raises(Refused, match="only an edition in review is approved"):
         stage.db.run(lambda conn: review.approve(conn, edition.id, SETTINGS, by="me", now=stage.now))
 
