@@ -108,6 +108,7 @@ items = Table(
     Index("ix_items_kind", "state", "kind", "published_at"),
     Index("ix_items_year", "state", "published_on"),
     Index("ix_items_modified", "state", "modified_at", "slug"),
+    Index("ix_items_changed", "modified_at", "id"),  # of staff's list, whatever the state
 )
 
 item_revisions = Table(

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("edition_id", "sequence", name=op.f("pk_mailed")),
     )
     op.create_index("ix_mailed_sequence", "mailed", ["sequence"], unique=False)
+    op.create_index("ix_items_changed", "items", ["modified_at", "id"], unique=False)
     # What closed before is counted now.
     op.execute(
         f"""
