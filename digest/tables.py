@@ -560,6 +560,7 @@ notices = Table(
     Column("lease_until", BigInteger, nullable=False, server_default="0"),
     Column("fence", Integer, nullable=False, server_default="0"),
     Index("ix_notices_due", "due_at", sqlite_where=text("state < 2"), postgresql_where=text("state < 2")),
+    Index("ix_notices_subscriber", "subscriber_id"),
 )
 
 # --- staff -----------------------------------------------------------------------------------------------------

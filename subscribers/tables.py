@@ -122,6 +122,13 @@ consent_events = Table(
         sqlite_where=sa.text("ip != '' OR agent != ''"),
         postgresql_where=sa.text("ip != '' OR agent != ''"),
     ),
+    sa.Index(  # who went of late is counted each time that staff look
+        "ix_consent_events_left",
+        "at",
+        "subscriber_id",
+        sqlite_where=sa.text("what = 'left'"),
+        postgresql_where=sa.text("what = 'left'"),
+    ),
     sqlite_autoincrement=True,
 )
 

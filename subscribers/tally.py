@@ -1,51 +1,122 @@
-"""How many people there are: who gets mail, who waits, who came and who went of late. Reads only.
+"""How many people there are: who gets mail, who waits, who came and who went of late, day by day. Reads only.
 
-Promises: people are counted, not subscriptions; whoever must not be mailed is not among those who get mail.
+Promises: people are counted, not subscriptions; whoever must not be mailed is not among those who get mail; the days
+of the growth add up to its last figure. In it somebody who ends one of two subscriptions counts as one who left, and of
+somebody who was erased only the leaving is known.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from digest.tables import EPOCH, digests
 from subscribers.tables import consent_events, preference_sets, subscribers, subscriptions, suppressions
 
 LATELY = timedelta(days=30)
+COUNTED = ("active", "paused", "pending")
+QUARTER = timedelta(minutes=15)  # zones differ by whole quarters of an hour
+_LEFT = sa.text("consent_events.what = 'left'")  # in these words, or the index is not used
 
 
 @dataclass(frozen=True)
 class Tally:
-    """People by state now, and how many came and went in the last 30 days."""
+    """People by state now, and how many came and went in the last 30 days. `barred`: active, but not to be mailed."""
 
     active: int
+    barred: int
     paused: int
     pending: int
     joined: int
     left: int
 
+    @property
+    def with_us(self) -> int:
+        """Who joined and did not leave."""
+        return self.active + self.barred + self.paused
+
+
+@dataclass(frozen=True)
+class Day:
+    """One calendar day: how many joined and left on it, and how many were with us at its end."""
+
+    day: date
+    joined: int
+    left: int
+    with_us: int
+
 
 def of_people(conn: Connection, *, now: datetime) -> Tally:
     """The counts of this moment."""
     people = sa.func.count(sa.distinct(subscriptions.c.subscriber_id))
-    barred = sa.exists().where(
-        subscribers.c.id == subscriptions.c.subscriber_id, suppressions.c.email_hash == subscribers.c.email_hash
-    )
-    counted = conn.execute(sa.select(subscriptions.c.state, people.label("people")).group_by(subscriptions.c.state))
-    states: dict[str, int] = {row.state: row.people for row in counted}
-    stopped = conn.scalar(sa.select(people).where(subscriptions.c.state == "active", barred)) or 0
+    ids = conn.scalars(sa.select(digests.c.id).order_by(digests.c.id)).all()
+    states, barred = _by_state(conn, ids), _barred(conn, ids)
     since = now - LATELY
     came = (subscriptions.c.state.in_(("active", "paused")), subscriptions.c.joined_at > since)
-    went = (consent_events.c.what == "left", consent_events.c.at > since)
+    # A sum of nothing, since SQLite would go through all evidence by its index on people to have them apart.
+    went = sa.select(sa.func.count(sa.distinct(consent_events.c.subscriber_id + 0)))
     return Tally(
-        active=states.get("active", 0) - stopped,
-        paused=states.get("paused", 0),
-        pending=states.get("pending", 0),
+        active=states["active"] - barred,
+        barred=barred,
+        paused=states["paused"],
+        pending=states["pending"],
         joined=conn.scalar(sa.select(people).where(*came)) or 0,
-        left=conn.scalar(sa.select(sa.func.count(sa.distinct(consent_events.c.subscriber_id))).where(*went)) or 0,
+        left=conn.scalar(went.where(_LEFT, consent_events.c.at > since)) or 0,
     )
+
+
+def growth(conn: Connection, with_us: int, *, now: datetime, zone: str, days: int = 90) -> list[Day]:
+    """The last `days` calendar days of a zone, today last, which ends with so many `with_us`."""
+    here = ZoneInfo(zone)
+    today = now.astimezone(here).date()
+    first = today - timedelta(days=days - 1)
+    since = datetime(first.year, first.month, first.day, tzinfo=here)
+    s, t = subscriptions.c, consent_events.c
+    joined = _by_day(conn, s.subscriber_id, s.joined_at, here, s.joined_at >= since, s.state != "pending")
+    left = _by_day(conn, t.subscriber_id, t.at, here, _LEFT, t.at >= since)
+    found = []
+    for day in (today - timedelta(days=n) for n in range(days)):
+        found.append(Day(day, joined[day], left[day], with_us))
+        with_us += left[day] - joined[day]
+    return found[::-1]
+
+
+def _by_state(conn: Connection, ids: Sequence[int]) -> Counter[str]:
+    """People in each state, a digest at a time: who stands so in a digest before it is not counted again."""
+    s, before, found = subscriptions, subscriptions.alias(), Counter[str]()
+    sums = [sa.func.coalesce(sa.func.sum(sa.case((s.c.state == state, 1), else_=0)), 0) for state in COUNTED]
+    for n, digest_id in enumerate(ids):
+        query = sa.select(*sums).where(s.c.digest_id == digest_id)
+        if n:
+            same = (before.c.subscriber_id == s.c.subscriber_id, before.c.state == s.c.state)
+            query = query.where(~sa.exists().where(before.c.digest_id.in_(ids[:n]), *same))
+        found.update(dict(zip(COUNTED, conn.execute(query).one(), strict=True)))
+    return found
+
+
+def _barred(conn: Connection, ids: Sequence[int]) -> int:
+    """How many active people must not be mailed: from the list, which is short, to the people."""
+    listed = sa.select(subscribers.c.id).where(subscribers.c.email_hash.in_(sa.select(suppressions.c.email_hash)))
+    theirs = (subscriptions.c.digest_id.in_(ids), subscriptions.c.subscriber_id.in_(listed))
+    people = sa.func.count(sa.distinct(subscriptions.c.subscriber_id))
+    return conn.scalar(sa.select(people).where(*theirs, subscriptions.c.state == "active")) or 0
+
+
+def _by_day(conn: Connection, who: Any, at: Any, zone: ZoneInfo, *conditions: Any) -> Counter[date]:
+    """People by the calendar day of a moment: counted by quarters of an hour, so that a million rows are few."""
+    quarter = sa.type_coerce(at, sa.BigInteger) // (QUARTER // timedelta(microseconds=1))
+    query = sa.select(quarter.label("quarter"), sa.func.count(sa.distinct(who))).where(*conditions)
+    found = Counter[date]()
+    for number, people in conn.execute(query.group_by("quarter")):
+        found[(EPOCH + number * QUARTER).astimezone(zone).date()] += people
+    return found
 
 
 def takers(conn: Connection, digest_id: int, cadence: str) -> int:
