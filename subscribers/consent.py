@@ -47,7 +47,18 @@ class Event:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Proof:
+    """What shows that somebody asked for one digest: how it was `given`, and when it was by a button in a mail, the
+    asking before. One of the two is there; without `given` they have not confirmed."""
+
+    digest_id: int | None
+    asked: Event | None
+    given: Event | None
+
+
 NOTHING_STATED = Origin()
+GIVEN = ("confirmed", "joined", "added", "imported")
 
 
 def record(
@@ -82,6 +93,19 @@ def of_subscriber(conn: Connection, subscriber_id: int) -> tuple[Event, ...]:
         Event(row.what, row.digest_id, _origin(row), row.at)
         for row in conn.execute(theirs.order_by(consent_events.c.id))
     )
+
+
+def proofs(events: Iterable[Event]) -> list[Proof]:
+    """The latest proof for each digest, of the evidence of one person, oldest first."""
+    found: dict[int | None, Proof] = {}
+    for event in events:
+        before = found.get(event.digest_id, Proof(event.digest_id, None, None))
+        if event.what == "asked":
+            found[event.digest_id] = Proof(event.digest_id, event, before.given)
+        elif event.what in GIVEN:
+            asked = before.asked if event.what == "confirmed" else None
+            found[event.digest_id] = Proof(event.digest_id, asked, event)
+    return list(found.values())
 
 
 COLUMNS = ("email", "digest", "what", "at", *(field.name for field in fields(Origin)))

@@ -53,41 +53,45 @@ def _leave_everything(home: Home, subscriber_id: int, how: Origin, now: datetime
 
 def suppress(home: Home, email: str, *, reason: str, by: str, now: datetime) -> bool:
     """Puts an address on the do-not-mail list; False when it stands there for a reason as grave."""
-    theirs = suppression.address_hash(home.keys, email)
+    return home.db.run(partial(suppress_within, home, email, reason, by, now))
 
-    def step(conn: Connection) -> bool:
-        added = suppression.add(conn, home.keys, email, reason=reason, now=now, by=by)
-        if added:
-            journal.write(home.path, journal.SUPPRESSED, theirs, now=now, reason=reason)
-        return added
 
-    return home.db.run(step)
+def suppress_within(home: Home, email: str, reason: str, by: str, now: datetime, conn: Connection) -> bool:
+    """`suppress` inside a transaction that does more."""
+    added = suppression.add(conn, home.keys, email, reason=reason, now=now, by=by)
+    if added:
+        theirs = suppression.address_hash(home.keys, email)
+        journal.write(home.path, journal.SUPPRESSED, theirs, now=now, reason=reason)
+    return added
 
 
 def lift(home: Home, email: str, *, by: str, now: datetime) -> bool:
     """Takes an address off the list on somebody's word; False when it was not there. Raises Refused without a name."""
-    theirs = suppression.address_hash(home.keys, email)
+    return home.db.run(partial(lift_within, home, email, by, now))
 
-    def step(conn: Connection) -> bool:
-        lifted = suppression.lift(conn, home.keys, email, by=by, now=now)
-        if lifted:
-            journal.write(home.path, journal.LIFTED, theirs, now=now)
-        return lifted
 
-    return home.db.run(step)
+def lift_within(home: Home, email: str, by: str, now: datetime, conn: Connection) -> bool:
+    """`lift` inside a transaction that does more."""
+    lifted = suppression.lift(conn, home.keys, email, by=by, now=now)
+    if lifted:
+        journal.write(home.path, journal.LIFTED, suppression.address_hash(home.keys, email), now=now)
+    return lifted
 
 
 def erase(home: Home, subscriber_id: int, *, how: Origin, now: datetime) -> bool:
     """Deletes everything personal that is known of somebody; False when nobody is there."""
-    return home.db.run(partial(_erase, home, subscriber_id, how, now))
+    return home.db.run(partial(erase_within, home, subscriber_id, how, now))
 
 
-def _erase(home: Home, subscriber_id: int, how: Origin, now: datetime, conn: Connection) -> bool:
+def erase_within(
+    home: Home, subscriber_id: int, how: Origin, now: datetime, conn: Connection, by: str = "reader"
+) -> bool:
+    """`erase` inside a transaction that does more; `by` is who asked for it, as the do-not-mail list has it."""
     found = conn.execute(sa.select(subscribers).where(subscribers.c.id == subscriber_id)).one_or_none()
     if found is None:
         return False
     _leave_each(conn, subscriber_id, how, now)
-    suppression.add_hash(conn, found.email_hash, reason="erased", now=now, by="reader")
+    suppression.add_hash(conn, found.email_hash, reason="erased", now=now, by=by)
     consent.record(conn, subscriber_id, "erased", digest_id=None, now=now, origin=how)
     consent.minimize(conn, subscriber_id=subscriber_id)
     sent_links.forget(conn, subscriber_id)

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from digest.errors import NotFound
 from digest.tables import digests
 from subscribers import preferences, records, suppression
 from subscribers.preferences import OFF
@@ -53,6 +54,7 @@ class Listed:
     subscriber_id: int
     email: str
     name: str
+    language: str
     state: str
     reason: str | None
     created_at: datetime
@@ -73,6 +75,21 @@ def page(conn: Connection, wanted: Wanted, *, below: int | None = None, limit: i
     """Who is found, the newest first; `below` the number of a person are those who came before."""
     find = _subscribed if wanted.of_subscriptions else _here
     return _listed(conn, find(conn, wanted, below, limit))
+
+
+def one(conn: Connection, subscriber_id: int) -> Listed:
+    """One person by number. Raises NotFound, also for who was erased."""
+    found = _listed(conn, [subscriber_id])
+    if not found:
+        raise NotFound("There is no such person.")
+    return found[0]
+
+
+def at(conn: Connection, email: str) -> Listed | None:
+    """The person at this address, if one is known. Raises BadInput for what is no address."""
+    key = suppression.address_key(email)
+    number = conn.scalar(sa.select(subscribers.c.id).where(subscribers.c.email_key == key))
+    return one(conn, number) if number is not None else None
 
 
 # --- finding ---------------------------------------------------------------------------------------------------
@@ -182,4 +199,4 @@ def _listed(conn: Connection, ids: Sequence[int]) -> list[Listed]:
 def _one(row: sa.Row[Any], reasons: dict[bytes, str], theirs: Sequence[Subscription]) -> Listed:
     reason = reasons.get(row.email_hash)
     state = SUPPRESSED if reason else records.overall(one.state for one in theirs)
-    return Listed(row.id, row.email, row.name, state, reason, row.created_at, tuple(theirs))
+    return Listed(row.id, row.email, row.name, row.language, state, reason, row.created_at, tuple(theirs))

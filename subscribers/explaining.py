@@ -73,6 +73,21 @@ REASONS = {
 }
 
 
+LISTED = {
+    "left": "they unsubscribed from everything",
+    "imported": "it came with a list",
+    "erased": "the person was erased",
+    "hard": "mail to it came back",
+    "by-staff": "by staff",
+    "complaint": "marked as spam",
+}
+
+
+def listed(reason: str) -> str:
+    """Why an address is on the do-not-mail list, in words."""
+    return LISTED.get(reason, reason)
+
+
 def reason(code: str | None) -> str:
     """Why a row was skipped or failed, in words."""
     return REASONS.get(code or "", code or "")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import email_validator
 import sqlalchemy as sa
@@ -104,6 +105,42 @@ def add_hash(conn: Connection, email_hash: bytes, *, reason: str, now: datetime,
     lighter = suppressions.c.reason.in_(REASONS[: REASONS.index(reason)])
     graver = sa.update(suppressions).where(suppressions.c.email_hash == email_hash, lighter).values(**row)
     return conn.execute(graver).rowcount == 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the list; who it is, only where somebody with this address is known."""
+
+    mark: bytes
+    reason: str
+    at: datetime
+    by: str
+    subscriber_id: int | None
+    email: str | None
+
+
+def page(conn: Connection, *, before: tuple[datetime, bytes] | None = None, limit: int = 50) -> list[Entry]:
+    """The latest entries, or those that came `before` one with this moment and mark."""
+    t = suppressions.c
+    query = _entries().order_by(t.at.desc(), t.email_hash.desc()).limit(limit)
+    if before is not None:
+        at, mark = before
+        query = query.where(sa.or_(t.at < at, sa.and_(t.at == at, t.email_hash < mark)))
+    return [Entry(*row) for row in conn.execute(query)]
+
+
+def find(conn: Connection, keyring: Keyring, email: str) -> Entry | None:
+    """The entry of an address, if it is on the list. Raises BadInput as `address`."""
+    row = conn.execute(_entries().where(suppressions.c.email_hash == address_hash(keyring, email))).one_or_none()
+    return Entry(*row) if row else None
+
+
+def _entries() -> sa.Select[Any]:
+    t, who = suppressions.c, subscribers.c
+    same = who.email_hash == t.email_hash
+    return sa.select(t.email_hash, t.reason, t.at, t.said_by, who.id, who.email).outerjoin_from(
+        suppressions, subscribers, same
+    )
 
 
 def export(conn: Connection) -> Iterator[tuple[str, ...]]:

@@ -23,6 +23,9 @@ from digest.web.console import (
     sending,
     today,
     withdrawing,
+    do_not_mail,
+    people,
+    person,
 )
 
 CONSOLE = Router(
@@ -41,6 +44,9 @@ CONSOLE = Router(
         *sending.HANDLERS,
         *schedule.HANDLERS,
         *rules.HANDLERS,
+        *people.HANDLERS,
+        *person.HANDLERS,
+        *do_not_mail.HANDLERS,
         *activity.HANDLERS,
     ],
 )

@@ -22,6 +22,15 @@ STATES = {
     "unsure": ("Unsure", "Handed over, no answer. May or may not have arrived"),
 }
 
+# Of people: label, and which state's mark and look they wear.
+PEOPLE = {
+    "active": ("Gets mail", "sent", "They asked for it and get it"),
+    "pending": ("Waits to confirm", "review", "They have not pressed the button in the confirmation mail"),
+    "paused": ("Paused", "paused", "No mail until the pause ends"),
+    "left": ("Left", "skipped", "They unsubscribed"),
+    "suppressed": ("Do not mail", "failed", "The address is on the do-not-mail list"),
+}
+
 _LINE = 'fill="none" stroke="currentColor" stroke-width="1.6"'
 _CIRCLE = f'<circle cx="6" cy="6" r="4.6" {_LINE}'
 _CANCELLED = '<path fill="currentColor" d="M2.5 2.5h7v7h-7z"/>'
@@ -63,7 +72,17 @@ def of_item(item: Item) -> Markup:
 def badge(state: str, label: str = "") -> Markup:
     """A state's badge; `label` says more than its word, such as "2 unsure"."""
     word, meaning = STATES[state]
-    return Markup('<span class="state {}" title="{}">{}{}</span>').format(state, meaning, mark(state), label or word)
+    return _badge(state, meaning, label or word)
+
+
+def person(state: str, until: str = "") -> Markup:
+    """The badge of a person in this state; who paused is told `until` when."""
+    word, look, meaning = PEOPLE[state]
+    return _badge(look, meaning, f"{word} until {until}" if until and state == "paused" else word)
+
+
+def _badge(look: str, meaning: str, label: str) -> Markup:
+    return Markup('<span class="state {}" title="{}">{}{}</span>').format(look, meaning, mark(look), label)
 
 
 def mark(state: str) -> Markup:

@@ -38,6 +38,20 @@ def stacked_bar(parts: Sequence[tuple[str, str, int]]) -> Markup:
     ).format(label, WIDTH, HEIGHT, Markup("").join(drawn))
 
 
+def sparkline(values: Sequence[int], label: str) -> Markup:
+    """A line without axes, 240 by 44, with a dot on the last value; `label` says what it shows, in numbers."""
+    width, height, margin = 240, 44, 5
+    low, high = min(values), max(values)
+    step = (width - 2 * margin) / max(1, len(values) - 1)
+    rise = (height - 2 * margin) / max(1, high - low)
+    points = [(margin + n * step, height - margin - (value - low) * rise) for n, value in enumerate(values)]
+    drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return Markup(
+        '<svg class="spark" role="img" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}">'
+        '<polyline points="{}"/><circle cx="{:.1f}" cy="{:.1f}" r="4"/></svg>'
+    ).format(label, width, height, width, height, drawn, *points[-1])
+
+
 def calendar_strip(days: Sequence[tuple[date, Sequence[str]]], today: date) -> Markup:
     """Days side by side, 22 wide, with a letter for each run: weekends are sunken, today is outlined."""
     drawn, months = [], []

@@ -8,7 +8,9 @@ whose form is not ours. Serves all files of the console.
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +27,7 @@ from digest.staff.entering import Client
 from digest.staff.sessions import Session
 from digest.web import forms, look
 from digest.web.look import Site, WebRequest
+from subscribers import links
 
 ANYONE, HALF = "anyone", "half"  # beside the roles: no session, or one whose second factor is outstanding
 SAFE = ("GET", "HEAD")
@@ -32,6 +35,7 @@ FIELD = "form_token"  # the field that every form carries
 ACCOUNT = "/staff/account"
 FACTOR = f"{ACCOUNT}/second-step"
 AGENT = 200  # characters of a browser's name
+_ADDRESS = re.compile(r"""[^\s<>()\[\],;:"']+@[^\s<>()\[\],;:"']+""")
 
 
 _GROUP = {
@@ -114,6 +118,16 @@ def known(request: WebRequest) -> Visitor | None:
     """Who is signed in, if anybody, on a route for anyone."""
     found: Visitor | None = request.state["visitor"]
     return found
+
+
+def shown(request: WebRequest) -> Callable[[str], str]:
+    """Texts as whoever looks may see them: from viewers every address in them is hidden."""
+    return str if of(request).account.may(accounts.AUTHOR) else without_addresses
+
+
+def without_addresses(text: str) -> str:
+    """The text with every e-mail address in it masked."""
+    return _ADDRESS.sub(lambda found: links.mask(found[0]), text)
 
 
 def client(request: WebRequest) -> Client:

@@ -38,6 +38,7 @@ MENU = (
     ("Items", "/staff/items"),
     ("Editions", "/staff/editions"),
     ("Schedule", "/staff/schedule"),
+    ("People", "/staff/people"),
     ("Activity", "/staff/activity"),
 )
 CADENCES = {"instant": "alert", "daily": "daily digest", "weekly": "weekly digest", "monthly": "monthly digest"}
