@@ -113,7 +113,7 @@ def _made(conn: Connection, number: int | None) -> datetime | None:
 
 def _mails(conn: Connection, subscriber_id: int, rows: Sequence[sa.Row[tuple[int, ...]]]) -> list[Mail]:
     numbers = [row.edition_id for row in rows]
-    listed = runs.by_ids(conn, numbers)
+    listed = {one.edition.id: one for one in runs.some(conn, numbers)}
     said = dict(
         conn.execute(
             sa.select(replies.c.edition_id, replies.c.text).where(

@@ -61,16 +61,9 @@ def one(conn: Connection, number: int) -> Listed:
     return _listed(conn, sa.select(*editions.COLUMNS).where(t.c.id == editions.find(conn, number).id))[0]
 
 
-<<<<<<< HEAD
 def some(conn: Connection, numbers: Collection[int]) -> list[Listed]:
     """Those with these numbers, the oldest first."""
     return _listed(conn, sa.select(*editions.COLUMNS).where(t.c.id.in_(numbers)).order_by(t.c.id))
-=======
-def by_ids(conn: Connection, numbers: Collection[int]) -> dict[int, Listed]:
-    """These, by number."""
-    found = _listed(conn, sa.select(*editions.COLUMNS).where(t.c.id.in_(numbers)))
-    return {one.edition.id: one for one in found}
->>>>>>> 66f8f06 (console: People: found and added, one person's time-line and proof, deeds on their behalf, the do-not-mail list.)
 
 
 def open_ones(conn: Connection) -> list[Listed]:

@@ -10,6 +10,7 @@ from litestar import Router
 
 from digest.web.console import (
     activity,
+    do_not_mail,
     door,
     editions,
     entering,
@@ -18,14 +19,13 @@ from digest.web.console import (
     item_looks,
     items,
     own_account,
+    people,
+    person,
     rules,
     schedule,
     sending,
     today,
     withdrawing,
-    do_not_mail,
-    people,
-    person,
 )
 
 CONSOLE = Router(
