@@ -40,7 +40,7 @@ from digest.feeds import websub
 from digest.home import open_home
 from digest.intake import checking, look, sources
 from digest.publications import Digest, Series
-from subscribers import asking, by_hand, members, offices
+from subscribers import arrivals, asking, by_hand, members, offices
 from subscribers.offices import Office
 
 log = structlog.get_logger(__name__)
@@ -92,6 +92,7 @@ def answer_asks(office: Office) -> None:
     asking.work_off(office.home, now=now)
     if office.tidied is None or not timedelta(0) <= now - office.tidied < TIDY:
         office.home.db.run(partial(asking.tidy, settings=office.home.settings.sign_up, now=now))
+        arrivals.forget(office.home, now=now)
         office.tidied = now
 
 

@@ -49,7 +49,7 @@ class Row:
 class Reading:
     """A CSV file that can be read row by row, more than once; `warnings` tells how it was taken and what is left out.
 
-    `fingerprint` is the same for the same bytes.
+    `fingerprint` is the same for the same bytes; `columns` are the names that it has, each with ours.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,6 +61,8 @@ class Reading:
         self._dialect = dialects.recognize(names)
         self._header = _checked_header(path, [self._dialect.columns.get(name, name) for name in names])
         self._ours = [(at, name) for at, name in enumerate(self._header) if name in COLUMNS]
+        ours = (name if name in COLUMNS else "" for name in self._header)
+        self.columns = tuple(zip(names, ours, strict=True))
         self.warnings = tuple(self._remarks(names))
 
     def _remarks(self, names: Sequence[str]) -> Iterator[str]:

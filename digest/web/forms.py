@@ -27,6 +27,7 @@ MOST = 100  # fields of a plain form; those of a form in parts are as many as th
 LARGEST = 64 * 1024  # bytes of a form without files
 TAKES_FILES = "takes_files"  # the option of a route whose form may come in parts
 WITH_FILES = 2 * media.LARGEST + 2_000_000  # bytes of such a form: a PDF, a picture and a long text
+_OPEN = "open_files"  # of a request
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -100,6 +101,12 @@ async def read(request: WebRequest) -> Form:
     return Form(fields)
 
 
+async def discard(request: WebRequest) -> None:
+    """Closes the files of a form that is refused after it was read: the server does so only behind the door."""
+    for file in request.state.get(_OPEN, ()):
+        await file.close()
+
+
 async def _parts(request: WebRequest) -> Form:
     """A form in parts. Raises what the server answers to more than the route allows."""
     try:
@@ -112,6 +119,7 @@ async def _parts(request: WebRequest) -> Form:
         return Form({})
     fields: dict[str, tuple[str, ...]] = {}
     files: dict[str, tuple[Upload, ...]] = {}
+    request.state[_OPEN] = [value for _, value in parts.multi_items() if isinstance(value, UploadFile)]
     for name, value in parts.multi_items():
         if isinstance(value, UploadFile):
             await value.seek(0)  # whoever read the form before has read it to its end

@@ -87,12 +87,20 @@ async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         raise NotAuthorizedException("You are not signed in.")
     if visitor is not None and visitor.session.half and role not in (ANYONE, HALF):
         raise NotAuthorizedException("The second step is missing.")
-    if request.method not in SAFE:
-        await _check_form(request)
-    if visitor is not None and role in accounts.ROLES:
-        if not visitor.account.may(role):
-            raise Turned(f"This is for {_GROUP[role]}", "Ask an owner to do it, or to give you another role.")
-        _send_first(request, visitor)
+    try:
+        if request.method not in SAFE:
+            await _check_form(request)
+        if visitor is not None and role in accounts.ROLES:
+            _check_role(request, visitor, role)
+    except (Turned, Elsewhere):
+        await forms.discard(request)
+        raise
+
+
+def _check_role(request: WebRequest, visitor: Visitor, role: str) -> None:
+    if not visitor.account.may(role):
+        raise Turned(f"This is for {_GROUP[role]}", "Ask an owner to do it, or to give you another role.")
+    _send_first(request, visitor)
 
 
 def _send_first(request: WebRequest, visitor: Visitor) -> None:
