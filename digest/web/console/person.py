@@ -7,14 +7,12 @@ there is a number and there are counts. Refuses: what the service refuses, in it
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Response
-from markupsafe import Markup
 from sqlalchemy import Connection
 
 from digest import publications
@@ -22,15 +20,12 @@ from digest.errors import NotFound, Refused
 from digest.staff import activity
 from digest.staff.accounts import EDITOR, VIEWER, Account
 from digest.web import look
-from digest.web.console import badges, door, editions, frame, people
+from digest.web.console import door, frame, people, timeline
 from digest.web.console.people import HERE, OFTEN
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
-from subscribers import consent, directory, explaining, forecast, histories, on_behalf, pending, preferences
-from subscribers.consent import Event
+from subscribers import consent, directory, explaining, forecast, histories, on_behalf
 from subscribers.directory import Listed
-from subscribers.histories import History, Mail, Note
-from subscribers.pending import Pending
 from subscribers.preferences import OFF, REST
 
 DONE = {
@@ -42,20 +37,6 @@ DONE = {
     "asked": "Off the do-not-mail list. A mail asks them to confirm; until they do, nothing else goes out to them.",
     "erased": "Erased.",
 }
-TITLES = 3  # of a mail's items that are named
-
-
-@dataclass(frozen=True)
-class Step:
-    """One point of the time-line; `happened` is false for what is planned or was not sent."""
-
-    at: datetime | None
-    when: str
-    title: str
-    happened: bool
-    lines: tuple[str, ...] = ()
-    badge: Markup | str = ""
-    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,12 +93,12 @@ def _context(
     """What the page has to read."""
     number, now = person.subscriber_id, site.clock()
     history = histories.page(conn, number, below=below)
-    waiting = [] if below else _waiting(conn, site, person)
+    to_come = [] if below else timeline.waiting(conn, site, person)
     say, topics = people.choices(conn), {topic.slug: topic.name for topic in publications.topics(conn)}
     recent = forecast.recent(conn, now=now)
     mine = [one for one in person.subscriptions if one.state == "active" and not person.reason]
     return {
-        "steps": [*waiting, *_steps(site, history, say, shown)],
+        "steps": [*to_come, *timeline.happened(site, history, say, shown)],
         "older": history.older,
         "counts": histories.outcomes(conn, number),
         "a_month": round(sum(forecast.a_month(recent, one.preferences, one.zone) for one in mine)),
@@ -144,153 +125,6 @@ def _erased(request: WebRequest, conn: Connection, number: int) -> Response[Any]
     return frame.page(
         request, "erased.html", here=HERE, number=number, erased=erased, counts=counts, done=done, events=events
     )
-
-
-# --- the time-line ---------------------------------------------------------------------------------------------
-
-
-def _waiting(conn: Connection, site: Site, person: Listed) -> list[Step]:
-    """What is still to come, or was kept from coming, mail by mail."""
-    steps = []
-    for one in person.subscriptions:
-        found = pending.of(conn, one.digest_id, person.subscriber_id, now=site.clock())
-        for (cadence, outcome, edition, due), those in itertools.groupby(found, key=_together):
-            steps.append(_to_come(site, cadence, outcome, edition, due, list(those)))
-    return steps
-
-
-def _together(one: Pending) -> tuple[str, str, int | None, datetime | None]:
-    return one.cadence, one.outcome, one.edition, one.due
-
-
-_TO_COME = {
-    "unsure": "unsure",
-    "trying": "sending",
-    "planned": "frozen",
-    "stopped": "paused",
-    "pause": "paused",
-    "review": "review",
-}
-_KEPT = ("held", "withdrawn", "had", "replaced", "suppressed", "dropped", "not offered")
-
-
-def _to_come(
-    site: Site, cadence: str, outcome: str, edition: int | None, due: datetime | None, those: list[Pending]
-) -> Step:
-    kept = outcome in _KEPT
-    badge = badges.badge("skipped", "Not for them") if kept else badges.badge(_TO_COME.get(outcome, "draft"))
-    lines = tuple(f"“{one.title}”: {_sentence(one.origin)} {_sentence(one.explained)}" for one in those)
-    when = "Not sent" if kept else f"{_short(site, due)}, planned" if due else "Waits"
-    link = f"{editions.HERE}/{edition}" if edition else ""
-    return Step(None, when, look.label(explaining.edition_of(cadence)), False, lines, badge, link)
-
-
-def _steps(site: Site, history: History, say: people.Choices, shown: Callable[[str], str]) -> list[Step]:
-    """What happened, the latest first."""
-    steps = [
-        *(_mail(site, one, shown) for one in history.mails),
-        *(_note(site, one) for one in history.notes),
-        *(_event(site, one, say, shown) for one in history.events),
-    ]
-    return sorted(steps, key=lambda one: one.at or site.clock(), reverse=True)
-
-
-def _mail(site: Site, one: Mail, shown: Callable[[str], str]) -> Step:
-    state = {"planned": "frozen", "trying": "sending"}.get(one.state, one.state)
-    lines = []
-    if one.code in explaining.REASONS:
-        lines.append(_sentence(explaining.reason(one.code)))
-    elif one.state == "unsure":
-        lines.append("It was handed over and no answer came. It may or may not have arrived.")
-    if one.titles:
-        named = ", ".join(f"“{title}”" for title in one.titles[:TITLES])
-        rest = f" and {len(one.titles) - TITLES} more" if len(one.titles) > TITLES else ""
-        lines.append(f"{len(one.titles)} of {one.items} {_items(one.items)} for them: {named}{rest}.")
-    if one.attempts:
-        lines.append(f"Put off {'once' if one.attempts == 1 else f'{one.attempts} times'} before.")
-    if one.reply:
-        lines.append(f"The mail server said: {shown(one.reply)}")
-    happened = one.state in ("accepted", "unsure", "failed")
-    title, link = editions.name(site, one.listed), f"{editions.HERE}/{one.listed.edition.id}"
-    return Step(one.at, _when(site, one.at), title, happened, tuple(lines), badges.badge(state), link)
-
-
-def _items(number: int) -> str:
-    return "item is" if number == 1 else "items are"
-
-
-_NOTES = {
-    "confirm": "Confirmation mail",
-    "settings": "Mail with their settings link",
-    "link": "Mail with a link to their own data",
-    "moved": "Told that their address changed",
-    "welcome": "Welcome with the latest edition",
-}
-
-
-def _note(site: Site, one: Note) -> Step:
-    state = {"planned": "frozen", "trying": "sending"}.get(one.state, one.state)
-    lines = (_sentence(explaining.reason(one.code)),) if one.code in explaining.REASONS else ()
-    happened = one.state in ("accepted", "unsure", "failed")
-    title = _NOTES.get(one.kind, "Mail about their own affair")
-    return Step(one.at, _when(site, one.at), title, happened, lines, badges.badge(state))
-
-
-_EVENTS = {
-    "asked": "Asked for mail",
-    "confirmed": "Confirmed",
-    "added": "Added by staff",
-    "imported": "Came with a list",
-    "joined": "Joined again",
-    "changed": "Changed their choices",
-    "paused": "Paused",
-    "woke": "Ended the pause",
-    "left": "Left",
-    "moved": "Moved to another address",
-    "said why": "Said why they left",
-}
-
-
-_SOURCES = {
-    "/subscribe": "On the sign-up page",
-    "link in a mail": "Behind a link in a mail",
-    "staff": "By staff, on the command line",
-    "command line": "By staff, on the command line",
-    "import": "By a list that was brought in",
-}
-
-
-def _event(site: Site, one: Event, say: people.Choices, shown: Callable[[str], str]) -> Step:
-    text, source = one.origin.text, one.origin.source
-    if one.what in ("changed", "paused", "woke"):
-        text = _now_chosen(text, say)
-    elif one.origin.version:
-        text = ""  # the sentence that they saw stands with the proof
-    lines = tuple(shown(_sentence(line)) for line in (text, _SOURCES.get(source, source)) if line)
-    return Step(one.at, _when(site, one.at), _EVENTS.get(one.what, look.label(one.what)), True, lines)
-
-
-def _now_chosen(text: str, say: people.Choices) -> str:
-    """The choices as the evidence keeps them, in words."""
-    pairs = [part.partition("=") for part in text.split(";") if "=" in part]
-    mapping = {topic: often for topic, _, often in pairs if often in (*preferences.CADENCES, OFF)}
-    return f"Since then: {say(mapping)}" if mapping else text
-
-
-def _sentence(text: str) -> str:
-    end = "" if text.endswith((".", "!", "?")) else "."
-    return f"{text[:1].upper()}{text[1:]}{end}"
-
-
-def _when(site: Site, at: datetime) -> str:
-    """A moment in the margin: "Aug 17, 10:14 a.m."."""
-    return f"{_short(site, at)}, {frame.hour(site, at)}"
-
-
-def _short(site: Site, at: datetime) -> str:
-    there = at.astimezone(site.zone)
-    year = "" if there.year == site.today.year else f", {there.year}"
-    return f"{there:%b}{frame.KEPT}{there.day}{year}"
 
 
 # --- the proof -------------------------------------------------------------------------------------------------
