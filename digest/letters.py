@@ -137,11 +137,18 @@ def check(conn: Connection, settings: Settings, order: Order, *, now: datetime) 
 
 
 def look_over(
-    conn: Connection, settings: Settings, digest: Digest, letter: Letter, language: str, *, now: datetime
+    conn: Connection,
+    settings: Settings,
+    digest: Digest,
+    letter: Letter,
+    language: str,
+    *,
+    people: int = 1,
+    now: datetime,
 ) -> Looked:
-    """The letter as the mail that it would be for one person, with all that is to be said about it."""
+    """The letter as the mail that it would be for so many people, with all that is to be said about it."""
     shell = render.Shell.from_json(_snapshot(settings, digest, 0, now))
-    mail = render.counted(rendered(shell, language, letter, topic_names(conn, letter.segment)), 1, language)
+    mail = render.counted(rendered(shell, language, letter, topic_names(conn, letter.segment)), people, language)
     known = preflight.known_items(item.slug for item in items.latest(conn))
     return Looked(shell, mail, preflight.check(mail, shell, entries=(), known=known))
 

@@ -52,9 +52,9 @@ class Occurrence:
     at: datetime
 
 
-def resolve(day: date, hour: int, zone: str) -> datetime:
-    """The moment (UTC) at which the clock of `zone` first shows `hour` on `day`, or a later time if it never does."""
-    return _first_shown(datetime.combine(day, time(hour)), ZoneInfo(zone))
+def resolve(day: date, hour: int, zone: str, minute: int = 0) -> datetime:
+    """The moment (UTC) at which the clock of `zone` first shows this time on `day`, or a later one if it never does."""
+    return _first_shown(datetime.combine(day, time(hour, minute)), ZoneInfo(zone))
 
 
 def next_occurrence(schedule: Schedule, after: datetime) -> Occurrence:

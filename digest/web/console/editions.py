@@ -14,7 +14,7 @@ from typing import Any
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest import archive, config, editions, letters, previews, review
+from digest import archive, config, editions, letter_drafts, letters, previews, review
 from digest.delivery import closing, progress, runs
 from digest.delivery.runs import Listed
 from digest.editions import ENDED, REVIEW, SENDING, Edition
@@ -172,7 +172,10 @@ def preview(request: WebRequest) -> Response[Any]:
 
 
 def _deed(done: str, deed: str, step: Callable[[Connection, Site, Edition, Account, Form], str | None]) -> frame.Do:
-    """A form's handler: the step in one transaction with its line in the record, then the edition's page."""
+    """A form's handler: the step in one transaction with its line in the record, then the edition's page.
+
+    The step may name another page to go to.
+    """
 
     def do(request: WebRequest, form: Form) -> Response[Any]:
         site, account, number = look.of(request), door.of(request).account, _number(request)
@@ -196,7 +199,7 @@ def _deed(done: str, deed: str, step: Callable[[Connection, Site, Edition, Accou
             told = site.home.db.run(both)
         except (Refused, DigestError) as error:
             return _page(request, status=409, fault=str(error))
-        return frame.redirect(f"{HERE}/{number}?done={told}")
+        return frame.redirect(told if told.startswith("/") else f"{HERE}/{number}?done={told}")
 
     return do
 
@@ -208,8 +211,12 @@ def _approve(conn: Connection, site: Site, edition: Edition, account: Account, f
     return None if done else "changed"
 
 
-def _undo(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> None:
+def _undo(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> str | None:
+    if edition.is_letter:
+        draft = letter_drafts.take_back(conn, edition.id, by=account.name, now=site.clock())
+        return f"/staff/letters/{draft.id}?done=back"
     review.undo(conn, edition.id)
+    return None
 
 
 def _pause(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> None:

@@ -37,6 +37,7 @@ MENU = (
     ("Today", "/staff/"),
     ("Items", "/staff/items"),
     ("Editions", "/staff/editions"),
+    ("Letters", "/staff/letters"),
     ("Schedule", "/staff/schedule"),
     ("People", "/staff/people"),
     ("Activity", "/staff/activity"),
@@ -60,10 +61,10 @@ def page_at(path: str, role: str, show: Show) -> HTTPRouteHandler:
     return handler
 
 
-def deed_at(path: str, role: str, do: Do, *, files: bool = False) -> HTTPRouteHandler:
-    """The route of a form for this role; one that brings `files` may be much larger than others."""
+def deed_at(path: str, role: str, do: Do, *, files: bool = False, most: int = forms.LARGEST) -> HTTPRouteHandler:
+    """The route of a form for this role, whose body has `most` bytes at most; with `files` far more."""
     opt = door.least(role) | {forms.TAKES_FILES: files}
-    most = forms.WITH_FILES if files else forms.LARGEST
+    most = forms.WITH_FILES if files else most
 
     @post(path, opt=opt, name=f"POST {path}", status_code=200, request_max_body_size=most)
     async def handler(request: WebRequest) -> Response[Any]:

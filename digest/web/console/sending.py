@@ -20,14 +20,13 @@ from digest.errors import DigestError, NotFound
 from digest.staff import activity
 from digest.staff.accounts import EDITOR, Account
 from digest.web import look
-from digest.web.console import badges, door, frame
+from digest.web.console import badges, confirming, door, frame
+from digest.web.console.confirming import Unconfirmed
 from digest.web.console.editions import HERE
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
 from subscribers import by_hand, explaining, links, reach, records
 from subscribers.audience import Audience
-
-MANY = 50  # people from which on their number must be typed
 
 
 def show(request: WebRequest) -> Response[Any]:
@@ -60,7 +59,7 @@ def _page(request: WebRequest, *, status: int = 200, wrong: dict[str, str] | Non
         subject=preview.rendered.subject if preview else "",
         samples=samples,
         minutes=site.home.settings.staff.undo_minutes,
-        many=MANY,
+        many=confirming.MANY,
         wrong=wrong or {},
         mark=badges.mark,
         reason=explaining.reason,
@@ -86,29 +85,19 @@ def mail(request: WebRequest) -> Response[Any]:
 def send(request: WebRequest, form: Form) -> Response[Any]:
     """Locks the edition; it starts when the time to stop it is over."""
     site, account = look.of(request), door.of(request).account
-    seen, typed = frame.number(form.one("people")), form.one("typed").replace(",", "").replace(" ", "")
     try:
-        edition = site.home.db.run(partial(_send, site, account, _named(request), seen, typed))
-    except (_Changed, DigestError) as error:
+        edition = site.home.db.run(partial(_send, site, account, _named(request), form))
+    except (Unconfirmed, DigestError) as error:
         return _page(request, status=409, wrong={"typed": str(error)})
     return frame.redirect(f"{HERE}/{edition.id}")
 
 
-class _Changed(Exception):
-    """What was promised is not true any more, or was not confirmed."""
-
-
-def _send(
-    site: Site, account: Account, named: tuple[str, str, bool], seen: int | None, typed: str, conn: Connection
-) -> Edition:
+def _send(site: Site, account: Account, named: tuple[str, str, bool], form: Form, conn: Connection) -> Edition:
     (slug, cadence, owed), now = named, site.clock()
     people = Audience(site.home.keys, site.home.settings.site.url)
     digest, series = by_hand.which(conn, slug, cadence)
     reached = reach.count(conn, digest, series, now=now, owed=owed).gets
-    if seen != reached:
-        raise _Changed(f"It goes to {reached:,} people now. Look at it again, then send it.")
-    if reached > MANY and typed != str(reached):
-        raise _Changed(f"Type {reached} to send it to {reached:,} people.")
+    confirming.check(form, reached)
     starts = now + timedelta(minutes=site.home.settings.staff.undo_minutes)
     edition = by_hand.send(conn, site.home, people, slug, cadence=series.cadence, owed=owed, starts_at=starts, now=now)
     after = {"people": reached, "what": "owed" if owed else "new", "state": edition.shown_state}

@@ -157,6 +157,15 @@ def test_an_edition_not_begun_can_be_undone(digest: Digest) -> None:
     assert digest("editions", "undo", 1).line.startswith("Edition 1 is sent and can no longer be undone.")
 
 
+def test_a_letter_not_begun_is_undone_and_sent_again(digest: Digest, example: Path) -> None:
+    (example / "letter.md").write_text("---\nsubject: An hour on hiring\n---\nCome at nine.\n")
+    send = ("letter", example / "letter.md", "--digest", "weekly", "--yes")
+    digest(*send)
+    assert digest("editions", "undo", 1).out.startswith("Letter 1 was stopped before anybody had it.")
+    assert digest(*send, "--received-item", "nosuch").line.startswith("There is no item")
+    assert digest(*send, "--wait", "--json").document["accepted"] == 6
+
+
 def test_a_paused_edition_says_how_it_goes_on(digest: Digest) -> None:
     digest("send", "weekly")
     told = digest("editions", "pause", 1, "--why", "A doubt.").out

@@ -10,7 +10,7 @@ import pytest
 from digest import editions
 from digest.delivery import planning
 from digest.staff import activity
-from digest.web.console import sending
+from digest.web.console import confirming
 from tests.digest.web.console.conftest import AUTHOR, EDITOR, Browser, Console
 from tests.stage import Stage
 
@@ -89,7 +89,7 @@ def test_what_changed_since_the_page_was_shown_is_shown_again(console: Console, 
 
 
 def test_for_many_people_their_number_is_typed(console: Console, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "MANY", 2)
+    monkeypatch.setattr(confirming, "MANY", 2)
     browser = console.browser(EDITOR)
     assert "Type 3 to confirm" in browser.get(PAGE).text
     for typed in ("", "2", "yes"):
