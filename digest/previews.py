@@ -26,7 +26,7 @@ from digest import (
     render,
     sharing,
 )
-from digest.delivery import message
+from digest.delivery import ledger, message
 from digest.delivery.message import Recipient
 from digest.editions import Edition
 from digest.errors import Refused
@@ -144,7 +144,8 @@ def of_edition(conn: Connection, home: Home, edition: Edition, *, language: str 
     if edition.is_letter:
         letter, views = letters.of(conn, edition.id), list[render.EntryView]()
         rendered = letters.rendered(shell, tongue, letter, letters.topic_names(conn, letter.segment))
-        rendered = render.counted(rendered, 1, tongue)
+        planned = ledger.totals(conn, edition.id).planned  # nobody is counted before it starts
+        rendered = render.counted(rendered, planned or 1, tongue)
     else:
         stories = archive.stories(conn, edition.id)
         if not stories:

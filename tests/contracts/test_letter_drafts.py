@@ -9,6 +9,7 @@ import pytest
 
 from digest import editions, letter_drafts, letters, publications
 from digest.db import Database
+from digest.delivery.transports.base import Answer
 from digest.editions import Edition
 from digest.errors import BadInput, NotFound, Refused
 from digest.letter_drafts import Draft, Overtaken, Text
@@ -177,8 +178,10 @@ def test_a_letter_is_written_again_for_the_same_or_for_those_it_did_not_surely_r
 
 
 def test_a_correction_goes_to_those_who_received_the_item_and_not_while_it_still_goes_out(stage: Stage) -> None:
-    stage.publish("x", "a")
+    stage.join("refused")
     stage.join("off", "crime=weekly")
+    stage.publish("x", "a")
+    stage.transport.answers = {stage.ids["refused"]: [Answer.POLICY]}
     edition = stage.cycle()
     with pytest.raises(Refused, match=f"Edition {edition.id} still goes out with x"):
         freeze(stage, received_item="x")

@@ -244,6 +244,7 @@ def test_a_letter_starts_when_the_time_to_stop_it_is_over(console: Console, stag
     assert (edition.state, set(stage.rows(edition))) == ("sent", {"ann", "bob", "cyd"})
     assert "Our meeting" in browser.get(PAGE).text
     assert "3 planned = 3 accepted." in browser.page
+    assert "It goes to three people." in browser.get(f"{path}/mail?part=text").text
     with console.home.db.reading() as conn:
         (line,) = activity.lines(conn, deed="sent")
     starts = f"Mon, Sep{SPACE}7, 7:05{SPACE}a.m. EDT"
