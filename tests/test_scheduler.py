@@ -322,6 +322,8 @@ def test_a_hub_that_does_not_answer_keeps_no_mail_waiting(world: World, monkeypa
         for _ in _until(lambda: bool(hub.asked) and len(world.mailbox()) == 2):
             pass
         stop.set()
+        for _ in _until(lambda: world.office.sender.stops_at is not None):
+            pass
         answered.set()
         thread.join(timeout=30)
         assert not thread.is_alive()
