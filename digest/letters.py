@@ -123,10 +123,7 @@ def topic_names(conn: Connection, segment: Segment) -> list[str]:
 
 def check(conn: Connection, settings: Settings, order: Order, *, now: datetime) -> Ready:
     """The letter, fit to go out. Raises Refused with what must be fixed, NotFound for what its segment names."""
-    if faults := config.sending_faults(settings):
-        raise Refused(" ".join(faults))
-    _check_segment(conn, order.digest, order.letter.segment)
-    _refuse_twin(conn, order, now)
+    check_order(conn, settings, order, now=now)
     findings = look_over(conn, settings, order.digest, order.letter, order.digest.languages[0], now=now).findings
     faults = [
         f"{one.what} ({', '.join(filter(None, (one.where, one.figure)))})" for one in findings if one.level == "fix"
@@ -134,6 +131,14 @@ def check(conn: Connection, settings: Settings, order: Order, *, now: datetime) 
     if faults:
         raise Refused(" ".join(["The letter cannot go out like this.", *faults]))
     return Ready(order)
+
+
+def check_order(conn: Connection, settings: Settings, order: Order, *, now: datetime) -> None:
+    """Raises Refused, Twin or NotFound for what stands against a letter besides what `look_over` finds in it."""
+    if faults := config.sending_faults(settings):
+        raise Refused(" ".join(faults))
+    _check_segment(conn, order.digest, order.letter.segment)
+    _refuse_twin(conn, order, now)
 
 
 def look_over(

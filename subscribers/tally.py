@@ -7,6 +7,7 @@ somebody who was erased only the leaving is known.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -119,13 +120,34 @@ def _by_day(conn: Connection, who: Any, at: Any, zone: ZoneInfo, *conditions: An
     return found
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What the active people of a digest chose: sets of cadences, each with how many people have it."""
+
+    sets: tuple[tuple[frozenset[str], int], ...]
+
+    def takers(self, *cadences: str) -> int:
+        """How many people take something at each of these."""
+        return sum(people for chosen, people in self.sets if chosen.issuperset(cadences))
+
+
+def choices(conn: Connection, digest_id: int) -> Choices:
+    """The choices of a digest's active people, in one look at them."""
+    s = subscriptions.c
+    mine = sa.select(s.preference_set_id, sa.func.count()).where(s.digest_id == digest_id, s.state == "active")
+    counted: dict[int, int] = dict(conn.execute(mine.group_by(s.preference_set_id)).all())
+    maps = conn.execute(sa.select(preference_sets.c.id, preference_sets.c.map)).all()
+    known = ((frozenset(json.loads(row.map).values()), counted[row.id]) for row in maps if row.id in counted)
+    return Choices(tuple(known))
+
+
 def takers(conn: Connection, digest_id: int, cadence: str) -> int:
     """How many active people of a digest take something at this cadence."""
-    return conn.scalar(sa.select(sa.func.count()).select_from(_taking(digest_id, cadence))) or 0
+    return choices(conn, digest_id).takers(cadence)
 
 
 def takers_of_both(conn: Connection, one: tuple[int, str], other: tuple[int, str]) -> int:
-    """How many active people take something of both, each being a digest's id and a cadence."""
+    """How many active people take something of two digests, each given by its id with a cadence."""
     query = sa.select(sa.func.count())
     mine, theirs = _taking(*one), _taking(*other)
     return conn.scalar(query.select_from(mine.join(theirs, mine.c.subscriber_id == theirs.c.subscriber_id))) or 0

@@ -6,15 +6,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from digest import editions, letter_drafts, letters, publications
+from digest import editions, letter_drafts, letters, publications, tables
 from digest.db import Database
 from digest.delivery.transports.base import Answer
 from digest.editions import Edition
 from digest.errors import BadInput, NotFound, Refused
 from digest.letter_drafts import Draft, Overtaken, Text
 from digest.letters import Segment, Twin
-from subscribers import letter_reach
+from subscribers import letter_reach, members
 from tests.contracts.test_letters import bar, freeze, got
 from tests.stage import SETTINGS, Stage
 
@@ -208,6 +209,14 @@ def test_the_count_is_that_of_the_plan_and_the_parts_add_up(stage: Stage) -> Non
     assert (found.gets, found.total) == (2, 5)
     assert found.left_out == {"not meant": 1, "paused": 1, "suppressed": 1}
     assert found.by_language == {"en": 2}
+    with stage.db.transaction() as conn:
+        conn.execute(sa.update(tables.digests).values(languages=["en", "es"]))
+        for name, language in (("ann", "es-MX"), ("barred", "es"), ("off", "es")):
+            members.change(conn, stage.digest.id, stage.ids[name], language=language)
+        in_two = letter_reach.count(conn, publications.find(conn, "weekly"), segment)
+        in_spanish = letter_reach.count(conn, publications.find(conn, "weekly"), Segment(language="es"))
+    assert (in_two.gets, in_two.left_out, in_two.by_language) == (2, found.left_out, {"en": 1, "es": 1})
+    assert (in_spanish.gets, in_spanish.left_out) == (2, {"not meant": 2, "suppressed": 1})
     edition = freeze(stage, topics=("hiring",))
     stage.plan(edition)
     assert len(stage.rows(edition)) == found.gets

@@ -98,23 +98,23 @@ def _check(conn: Connection, site: Site, draft: Draft, letter: Letter) -> Checke
     looked = letters.look_over(conn, settings, digest, letter, digest.languages[0], now=now)
     twin, fault = None, ""
     try:
-        letters.check(conn, settings, Order(digest, letter), now=now)
+        letters.check_order(conn, settings, Order(digest, letter), now=now)
     except Twin as error:
         twin = error
     except (Refused, NotFound) as error:
-        fault = "" if any(one.level == "fix" for one in looked.findings) else str(error)
+        fault = str(error)
     return Checked(draft, digest, looked, letter_reach.count(conn, digest, letter.segment), twin, fault)
 
 
 def mail(request: WebRequest) -> Response[Any]:
     """The mail as a page that does nothing; `part=text` is its text, `language` one of the digest's."""
     site, asked = look.of(request), request.query_params
+    people = frame.number(asked.get("people", "")) or 1  # as the page around it says
     with site.home.db.reading() as conn:
         draft = letter_drafts.find(conn, composing.draft_id(request))
         digest = publications.by_id(conn, draft.text.digest_id)
         letter = letter_drafts.letter_of(draft.text, site_url=site.home.settings.site.url)
         tongue = languages.choose(asked.get("language", ""), digest.languages)
-        people = letter_reach.count(conn, digest, letter.segment).gets
         looked = letters.look_over(conn, site.home.settings, digest, letter, tongue, people=people, now=site.clock())
     headers, slots = frame.PRIVATE | {"content-security-policy": frame.INERT}, previews.sample_slots(looked.shell)
     if asked.get("part") == "text":

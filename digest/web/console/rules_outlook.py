@@ -20,6 +20,7 @@ from digest.timetable import Run
 from digest.web.console import frame
 from digest.web.look import Site
 from subscribers import tally
+from subscribers.tally import Choices
 
 AHEAD = 10  # runs that are shown
 _ALWAYS = ("most", "late_hours", "late_policy", "needs_approval")
@@ -49,11 +50,11 @@ def offered(typed: Texts) -> list[str]:
 
 def outlook_of(conn: Connection, site: Site, digest: Digest, typed: Texts) -> Outlook:
     """What follows from values that can be understood."""
-    now = site.clock()
+    now, choices = site.clock(), tally.choices(conn, digest.id)
     plans = _plans(typed)
     warnings = [
-        *_moving(conn, digest, typed),
-        *_meeting(conn, site, digest, plans),
+        *_moving(conn, digest, typed, choices),
+        *_meeting(conn, site, digest, plans, choices),
         *_unskipped(conn, site, digest, plans),
     ]
     skips = [one for one in occurrences.skips_ahead(conn, now=now) if one.digest_id == digest.id]
@@ -72,16 +73,18 @@ def _plans(typed: Texts) -> dict[str, Schedule]:
     return found
 
 
-def _moving(conn: Connection, digest: Digest, typed: Texts) -> Iterator[str]:
+def _moving(conn: Connection, digest: Digest, typed: Texts, choices: Choices) -> Iterator[str]:
     for series in publications.series(conn, digest.id):
         if series.offered and series.cadence not in offered(typed):
-            people = tally.takers(conn, digest.id, series.cadence)
+            people = choices.takers(series.cadence)
             if people:
                 takes = "1 person takes" if people == 1 else f"{people:,} people take"
                 yield f"{takes} it {_often(series.cadence)}. They get the same at the next slower way that is offered."
 
 
-def _meeting(conn: Connection, site: Site, digest: Digest, plans: Mapping[str, Schedule]) -> Iterator[str]:
+def _meeting(
+    conn: Connection, site: Site, digest: Digest, plans: Mapping[str, Schedule], choices: Choices
+) -> Iterator[str]:
     """Two runs within an hour for the same people, of this digest or of this and another."""
     named: dict[str, tuple[Digest, str]] = {cadence: (digest, cadence) for cadence in plans}
     others = {}
@@ -95,7 +98,10 @@ def _meeting(conn: Connection, site: Site, digest: Digest, plans: Mapping[str, S
         if met.names[0] not in plans:
             continue
         (one, often), (other, other_often) = (named[name] for name in met.names)
-        people = tally.takers_of_both(conn, (one.id, often), (other.id, other_often))
+        if one.id == other.id:
+            people = choices.takers(often, other_often)
+        else:
+            people = tally.takers_of_both(conn, (one.id, often), (other.id, other_often))
         if people:
             both = "1 person takes" if people == 1 else f"{people:,} people take"
             what = f"{one.name} ({often}) and {other.name} ({other_often})"

@@ -108,14 +108,14 @@ def month_day(day: int) -> str:
 
 
 def _rows(conn: Connection, digest: Digest, now: datetime) -> list[Row]:
-    found = []
+    found, choices = [], tally.choices(conn, digest.id)
     for series in publications.series(conn, digest.id):
         if not series.offered:
             continue
         alert = series.cadence == "instant"
         at = occurrences.next_alert(conn, series) if alert else occurrences.next_run(conn, digest, series, now)
         run = None if alert else occurrences.coming(conn, digest, series, now)
-        found.append(Row(digest, series, at, run, tally.takers(conn, digest.id, series.cadence)))
+        found.append(Row(digest, series, at, run, choices.takers(series.cadence)))
     return found
 
 

@@ -59,7 +59,8 @@ def show(request: WebRequest) -> Response[Any]:
         past = _past(conn, site)
         needs = _needs(conn, site)
         people = tally.of_people(conn, now=now)
-        takers = {id(one): tally.takers(conn, one.digest.id, one.series.cadence) for one in ahead}
+        choices = {one: tally.choices(conn, one) for one in {one.digest.id for one in ahead}}
+        takers = {id(one): choices[one.digest.id].takers(one.series.cadence) for one in ahead}
         anything = bool(items.kinds(conn))
     return frame.page(
         request,
