@@ -138,11 +138,7 @@ def put(
     """
     news.lock(conn)
     wanted = drafts.item(draft, zone=zone, now=now)
-    identity = {
-        "source": draft.source,
-        "foreign_id": draft.foreign_id,
-        "content_hash": drafts.fingerprint(draft),
-    }
+    identity = _identity(draft)
     publications.ensure_topics(conn, wanted.topics)
     row = _same(conn, draft)
     if row is None:
@@ -150,10 +146,9 @@ def put(
         after, told = _add(conn, wanted, identity, now=now, known=known)
         return Outcome(after.slug, "created", told)
     before = shelf.by_ids(conn, [row.id])[row.id]
-    if row.content_hash == identity["content_hash"]:
-        return Outcome(before.slug, "unchanged", 0)
-    if adopt:
+    if adopt and row.content_hash != identity["content_hash"]:
         shelf.lay(conn, before, before, identity)
+    if adopt or row.content_hash == identity["content_hash"]:
         return Outcome(before.slug, "unchanged", 0)
     stays = (*draft.untold, *(("state", "publish_at") if waiting else ()))
     wanted = dataclasses.replace(wanted, **{name: getattr(before, name) for name in stays})
@@ -166,8 +161,7 @@ def create(conn: Connection, draft: Draft, *, now: datetime, zone: str) -> Item:
     news.lock(conn)
     wanted = drafts.item(draft, zone=zone, now=now)
     publications.ensure_topics(conn, wanted.topics)
-    identity = {"source": draft.source, "foreign_id": None, "content_hash": drafts.fingerprint(draft)}
-    return _add(conn, wanted, identity, now=now)[0]
+    return _add(conn, wanted, _identity(draft), now=now)[0]
 
 
 def is_known(conn: Connection, source: str, foreign_id: str) -> bool:
@@ -251,6 +245,11 @@ def revise(
     publications.ensure_topics(conn, wanted.topics)
     after = dataclasses.replace(_standing(before, wanted), state=before.state, publish_at=before.publish_at)
     return _change(conn, before, after, now=now, note=None if tell is None else after.update_note)
+
+
+def _identity(draft: Draft) -> dict[str, Any]:
+    """Where a draft is from, who it is there, and what it says: by these its next text finds it."""
+    return {"source": draft.source, "foreign_id": draft.foreign_id, "content_hash": drafts.fingerprint(draft)}
 
 
 def _same(conn: Connection, draft: Draft) -> sa.Row[Any] | None:
