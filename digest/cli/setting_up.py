@@ -145,7 +145,7 @@ def _ensure_digest(site: config.Site, conn: Connection) -> None:
 def first_link(home: Home) -> str:
     """A new link for the first owner, who has not signed in yet; nothing when somebody has."""
     token = home.db.run(partial(_first_link, home.settings.site.staff_to or FIRST_OWNER))
-    return f"{home.settings.site.url}/staff/in/{token}" if token else ""
+    return links.address(home.settings.site.url, token) if token else ""
 
 
 def _first_link(email: str, conn: Connection) -> str:

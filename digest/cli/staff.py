@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from digest.cli import desk, paper
 from digest.home import Home
-from digest.staff import accounts, activity, links, second_factor
+from digest.staff import accounts, links, roster
 from digest.staff.accounts import Account
 
 staff_app = typer.Typer(help="Who works in the console, and what they may do.", no_args_is_help=True)
@@ -60,9 +60,7 @@ def add(
 
 
 def _add(email: str, name: str, role: str, conn: Connection) -> tuple[Account, str]:
-    account = accounts.add(conn, email, name=name, role=role, now=desk.now())
-    activity.record(conn, desk.user(), "invited", account.name, now=desk.now(), after={"role": role})
-    return account, links.issue(conn, account.id, now=desk.now())
+    return roster.invite(conn, desk.user(), email, name=name, role=role, now=desk.now())
 
 
 @staff_app.command("link")
@@ -82,11 +80,7 @@ def link(
 
 def _link(email: str, without: bool, conn: Connection) -> tuple[Account, str]:
     account = accounts.find(conn, email)
-    if without:
-        second_factor.switch_off(conn, account)
-    deed = "made a link without the second step for" if without else "made a link for"
-    activity.record(conn, desk.user(), deed, account.name, now=desk.now())
-    return account, links.issue(conn, account.id, now=desk.now())
+    return roster.let_in(conn, desk.user(), account.id, without_second_step=without, now=desk.now())
 
 
 @staff_app.command("set")
@@ -97,12 +91,7 @@ def set_role(context: typer.Context, email: Email, role: Role, as_json: desk.AsJ
 
 
 def _set_role(email: str, role: str, conn: Connection) -> Account:
-    before = accounts.find(conn, email)
-    after = accounts.set_role(conn, before.id, role)
-    if after.role != before.role:
-        roles = {"before": {"role": before.role}, "after": {"role": after.role}}
-        activity.record(conn, desk.user(), "changed the role of", after.name, now=desk.now(), **roles)
-    return after
+    return roster.set_role(conn, desk.user(), accounts.find(conn, email).id, role, now=desk.now())
 
 
 @staff_app.command("end")
@@ -112,18 +101,11 @@ def end(context: typer.Context, email: Email, yes: desk.Yes = False, as_json: de
     with home.db.reading() as conn:
         account = accounts.find(conn, email)
     desk.confirm(f"End the account of {account.name}?", yes=yes)
-    ended = home.db.run(partial(_end, account))
+    ended = home.db.run(partial(roster.end, by=desk.user(), staff_id=account.id, now=desk.now()))
     desk.answer(ended, f"The account of {ended.name} has ended.", as_json=as_json)
 
 
-def _end(account: Account, conn: Connection) -> Account:
-    activity.record(
-        conn, desk.user(), "ended the account of", account.name, now=desk.now(), before={"role": account.role}
-    )
-    return accounts.end(conn, account.id, now=desk.now())
-
-
 def _tell(home: Home, account: Account, token: str, line: str, *, as_json: bool) -> None:
-    address = f"{home.settings.site.url}/staff/in/{token}"
+    address = links.address(home.settings.site.url, token)
     facts = {"email": account.email, "name": account.name, "role": account.role, "link": address}
     desk.answer(facts, line, "This link lets them in once, within two days:", f"  {address}", as_json=as_json)

@@ -69,6 +69,14 @@ def by_id(conn: Connection, staff_id: int) -> Account:
     return Account(*row)
 
 
+def standing(conn: Connection, staff_id: int) -> Account:
+    """The account with this number. Raises NotFound, or Refused when it has ended."""
+    account = by_id(conn, staff_id)
+    if account.ended_at is not None:
+        raise Refused(f"The account of {account.name} has ended. Add them anew.")
+    return account
+
+
 def find(conn: Connection, email: str) -> Account:
     """The account with this address. Raises NotFound."""
     found = known(conn, email)
@@ -98,7 +106,7 @@ def add(conn: Connection, email: str, *, name: str, role: str, now: datetime) ->
 def set_role(conn: Connection, staff_id: int, role: str) -> Account:
     """Gives somebody another role; they sign in anew. Raises BadInput, or Refused for the last owner."""
     _role(role)
-    before = _standing(conn, staff_id)
+    before = standing(conn, staff_id)
     if before.role == role:
         return before
     if before.role == OWNER:
@@ -130,7 +138,7 @@ def first_owner(conn: Connection, email: str, *, now: datetime) -> Account | Non
 
 def end(conn: Connection, staff_id: int, *, now: datetime) -> Account:
     """Ends an account: its sessions and links stop at once. Raises Refused for the last owner."""
-    before = _standing(conn, staff_id)
+    before = standing(conn, staff_id)
     if before.role == OWNER:
         _keep_an_owner(conn, staff_id)
     for table in (staff_sessions, staff_links):
@@ -138,13 +146,6 @@ def end(conn: Connection, staff_id: int, *, now: datetime) -> Account:
     gone = {"ended_at": now, "email_key": None, "password_hash": None, "factor_nonce": None}
     conn.execute(sa.update(t).where(t.c.id == staff_id).values(**gone))
     return by_id(conn, staff_id)
-
-
-def _standing(conn: Connection, staff_id: int) -> Account:
-    account = by_id(conn, staff_id)
-    if account.ended_at is not None:
-        raise Refused(f"The account of {account.name} has ended. Add them anew.")
-    return account
 
 
 def _keep_an_owner(conn: Connection, staff_id: int) -> None:

@@ -1,7 +1,7 @@
 """Links that sign somebody in once: the first time, and when a password is lost.
 
 Promises: a link works once and for two days; a newer one ends the older; only its hash is stored. It stands in for
-the password, never for the second factor. Refuses: whatever it did not make itself.
+the password, which is chosen anew after it, never for the second factor. Refuses: whatever it did not make itself.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ def issue(conn: Connection, staff_id: int, *, now: datetime) -> str:
     conn.execute(sa.delete(t).where(t.c.staff_id == staff_id))
     conn.execute(sa.insert(t).values(token_hash=_hash(token), staff_id=staff_id, expires_at=now + VALID))
     return token
+
+
+def address(site_url: str, token: str) -> str:
+    """Where a link leads: the page that asks before it is used."""
+    return f"{site_url}/staff/in/{token}"
 
 
 def whose(conn: Connection, token: str, *, now: datetime) -> int | None:

@@ -6,14 +6,15 @@ who made it. Refuses: to end or demote the last owner, and whatever is not for o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest.errors import BadInput, DigestError, NotFound
-from digest.staff import accounts, activity, links, second_factor
+from digest.errors import BadInput, DigestError, NotFound, Refused
+from digest.staff import accounts, activity, links, roster
 from digest.staff.accounts import OWNER, VIEWER, Account
 from digest.web import look
 from digest.web.console import door, frame
@@ -66,67 +67,45 @@ def invite(request: WebRequest, form: Form) -> Response[Any]:
         where = error.problem.where if isinstance(error, BadInput) else "email"
         said = f"{error.problem.why} {error.problem.remedy}" if isinstance(error, BadInput) else str(error)
         return _page(request, status=400, typed=typed, wrong={where: said})
-    return _page(request, link=_address(site, token), invited=account)
+    return _page(request, link=links.address(site.home.settings.site.url, token), invited=account)
 
 
 def _invite(site: Site, by: Account, typed: dict[str, str], conn: Connection) -> tuple[Account, str]:
-    now = site.clock()
-    account = accounts.add(conn, typed["email"], name=typed["name"], role=typed["role"], now=now)
-    activity.record(conn, by, "invited", account.name, now=now, after={"role": account.role})
-    return account, links.issue(conn, account.id, now=now)
+    return roster.invite(conn, by, typed["email"], name=typed["name"], role=typed["role"], now=site.clock())
 
 
 def let_in(request: WebRequest, form: Form) -> Response[Any]:
     """A new link for somebody who lost their password; without their second step too, when that is asked for."""
-    site, visitor = look.of(request), door.of(request)
-    whole = form.one("without") == "1"
-    account, token = site.home.db.run(partial(_let_in, site, visitor.account, _staff_id(request), whole))
-    return _page(request, link=_address(site, token), invited=account)
-
-
-def _let_in(site: Site, by: Account, staff_id: int, without: bool, conn: Connection) -> tuple[Account, str]:
-    account, now = accounts.by_id(conn, staff_id), site.clock()
-    token = links.issue(conn, account.id, now=now)
-    if without:
-        second_factor.switch_off(conn, account)
-    deed = "made a link without the second step for" if without else "made a link for"
-    activity.record(conn, by, deed, account.name, now=now)
-    return account, token
+    site, by, staff_id = look.of(request), door.of(request).account, _staff_id(request)
+    step = partial(roster.let_in, by=by, staff_id=staff_id, without_second_step=form.one("without") == "1")
+    try:
+        account, token = site.home.db.run(partial(step, now=site.clock()))
+    except Refused as error:
+        return _page(request, status=409, wrong={"staff": str(error)})
+    return _page(request, link=links.address(site.home.settings.site.url, token), invited=account)
 
 
 def set_role(request: WebRequest, form: Form) -> Response[Any]:
     """Another role for somebody."""
-    site, visitor = look.of(request), door.of(request)
-    staff_id, role = _staff_id(request), form.one("role")
-    try:
-        site.home.db.run(partial(_set_role, site, visitor.account, staff_id, role))
-    except DigestError as error:
-        return _page(request, status=400, wrong={f"role-{staff_id}": str(error)})
-    return frame.redirect("/staff/activity?done=role")
-
-
-def _set_role(site: Site, by: Account, staff_id: int, role: str, conn: Connection) -> None:
-    before = accounts.by_id(conn, staff_id)
-    after = accounts.set_role(conn, staff_id, role)
-    if after.role != before.role:
-        roles = {"before": {"role": before.role}, "after": {"role": after.role}}
-        activity.record(conn, by, "changed the role of", before.name, now=site.clock(), **roles)
+    staff_id = _staff_id(request)
+    step = partial(roster.set_role, staff_id=staff_id, role=form.one("role"))
+    return _decide(request, step, f"role-{staff_id}", "role")
 
 
 def end(request: WebRequest, form: Form) -> Response[Any]:
     """Ends an account."""
-    site, visitor = look.of(request), door.of(request)
     staff_id = _staff_id(request)
+    return _decide(request, partial(roster.end, staff_id=staff_id), f"role-{staff_id}", "ended")
+
+
+def _decide(request: WebRequest, step: Callable[..., object], field: str, done: str) -> Response[Any]:
+    """Does what an owner decides about an account; what is refused is said beside the field."""
+    site, by = look.of(request), door.of(request).account
     try:
-        site.home.db.run(partial(_end, site, visitor.account, staff_id))
+        site.home.db.run(partial(step, by=by, now=site.clock()))
     except DigestError as error:
-        return _page(request, status=400, wrong={f"role-{staff_id}": str(error)})
-    return frame.redirect("/staff/activity?done=ended")
-
-
-def _end(site: Site, by: Account, staff_id: int, conn: Connection) -> None:
-    account = accounts.end(conn, staff_id, now=site.clock())
-    activity.record(conn, by, "ended the account of", account.name, now=site.clock(), before={"role": account.role})
+        return _page(request, status=400, wrong={field: str(error)})
+    return frame.redirect(f"/staff/activity?done={done}")
 
 
 def end_page(request: WebRequest) -> Response[Any]:
@@ -134,10 +113,6 @@ def end_page(request: WebRequest) -> Response[Any]:
     with look.of(request).home.db.reading() as conn:
         account = accounts.by_id(conn, _staff_id(request))
     return frame.page(request, "end_account.html", here="/staff/activity", account=account)
-
-
-def _address(site: Site, token: str) -> str:
-    return f"{site.home.settings.site.url}/staff/in/{token}"
 
 
 def _staff_id(request: WebRequest) -> int:
