@@ -598,6 +598,7 @@ staff_sessions = Table(
     Column("token_hash", LargeBinary, nullable=False, unique=True),
     Column("staff_id", ForeignKey("staff.id"), nullable=False),
     Column("half", sa.Boolean, nullable=False),  # the second factor is outstanding
+    Column("by_link", sa.Boolean, nullable=False, server_default=sa.false()),  # a link stood in for the password
     Column("created_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),

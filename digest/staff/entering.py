@@ -1,7 +1,8 @@
-"""Signing in: by password or by a link, then by the second factor; and what an account must still do.
+"""Signing in: by password or by a link, then by the second factor.
 
 Promises: whoever does not get in learns only that, never which part was wrong, and no sooner for a wrong address than
-for a wrong password; a new session at each step; the deed is recorded. Refuses: nothing itself; how often somebody may
+for a wrong password; a new session at each step; whoever got in by a link chooses a new password, and all their other
+sessions have ended; the deed is recorded. Refuses: nothing itself; how often somebody may
 try is for the face that hears them.
 """
 
@@ -40,10 +41,13 @@ def by_password(db: Database, email: str, password: str, *, client: Client, now:
     """A session for whoever knows the password; None for everybody else."""
     with db.reading() as conn:  # hashing takes its time: no writer waits for it
         account = accounts.known(conn, email)
-        matches = passwords.match(conn, account, password)
-    if account is None or not matches:
+        matched = passwords.match(conn, account, password)
+    if account is None or matched is None:
         return None
     with db.transaction() as conn:
+        account = accounts.known(conn, email)
+        if account is None or passwords.stored(conn, account) != matched:
+            return None  # it ended, or has another password, since
         passwords.renew(conn, account, password)
         return _enter(conn, account, "signed in", client=client, now=now)
 
@@ -53,7 +57,8 @@ def by_link(conn: Connection, token: str, *, client: Client, now: datetime) -> E
     staff_id = links.use(conn, token, now=now)
     if staff_id is None:
         return None
-    return _enter(conn, accounts.by_id(conn, staff_id), "signed in by a link", client=client, now=now)
+    account = accounts.standing(conn, staff_id)
+    return _enter(conn, account, "signed in by a link", by_link=True, client=client, now=now)
 
 
 def by_code(
@@ -64,7 +69,7 @@ def by_code(
     if not half.half or not second_factor.match(conn, keyring, account, code, now=now):
         return None
     sessions.end(conn, half.id, account.id)
-    return _open(conn, account, "signed in", client=client, now=now)
+    return _open(conn, account, "signed in", by_link=half.by_link, client=client, now=now)
 
 
 def leave(conn: Connection, session: Session, account: Account, *, now: datetime) -> None:
@@ -73,15 +78,21 @@ def leave(conn: Connection, session: Session, account: Account, *, now: datetime
     activity.record(conn, account, "signed out", "session", now=now)
 
 
-def _enter(conn: Connection, account: Account, deed: str, *, client: Client, now: datetime) -> Entry:
+def _enter(
+    conn: Connection, account: Account, deed: str, *, by_link: bool = False, client: Client, now: datetime
+) -> Entry:
     if account.has_second_factor:
-        token = sessions.open(conn, account.id, half=True, ip=client.ip, agent=client.agent, now=now)
+        token = sessions.open(conn, account.id, half=True, by_link=by_link, ip=client.ip, agent=client.agent, now=now)
         return Entry(token, True, account)
-    return _open(conn, account, deed, client=client, now=now)
+    return _open(conn, account, deed, by_link=by_link, client=client, now=now)
 
 
-def _open(conn: Connection, account: Account, deed: str, *, client: Client, now: datetime) -> Entry:
+def _open(conn: Connection, account: Account, deed: str, *, by_link: bool, client: Client, now: datetime) -> Entry:
     sessions.tidy(conn, now=now)
+    if by_link:
+        passwords.forget(conn, account)
+        sessions.end_all(conn, account.id)  # without a password, whoever holds one could choose it
+        account = accounts.by_id(conn, account.id)
     token = sessions.open(conn, account.id, half=False, ip=client.ip, agent=client.agent, now=now)
     activity.record(conn, account, deed, "session", now=now)
     return Entry(token, False, account)

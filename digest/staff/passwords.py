@@ -60,20 +60,31 @@ def checked(password: str, account: Account) -> str:
     return password
 
 
-def match(conn: Connection, account: Account | None, password: str) -> bool:
-    """Whether it is the account's password; without an account it only takes as long."""
-    stored = account and conn.scalar(sa.select(t.c.password_hash).where(t.c.id == account.id))
+def forget(conn: Connection, account: Account) -> None:
+    """Takes the account's password away: a new one is chosen at once by whoever was let in without it."""
+    conn.execute(sa.update(t).where(t.c.id == account.id).values(password_hash=None))
+
+
+def stored(conn: Connection, account: Account) -> str | None:
+    """The hash of the account's password, when it has one."""
+    found: str | None = conn.scalar(sa.select(t.c.password_hash).where(t.c.id == account.id))
+    return found
+
+
+def match(conn: Connection, account: Account | None, password: str) -> str | None:
+    """The hash that is kept, when it is the account's password; without an account it only takes as long."""
+    kept = stored(conn, account) if account else None
     try:
-        HASHER.verify(stored or _nobodys(), password[: LONGEST + 1])
+        HASHER.verify(kept or _nobodys(), password[: LONGEST + 1])
     except (VerificationError, InvalidHashError):
-        return False
-    return bool(stored)
+        return None
+    return kept
 
 
 def renew(conn: Connection, account: Account, password: str) -> None:
     """Hashes a password that matched anew, when its hash was made with older parameters."""
-    stored = conn.scalar(sa.select(t.c.password_hash).where(t.c.id == account.id))
-    if stored and HASHER.check_needs_rehash(stored):
+    kept = stored(conn, account)
+    if kept and HASHER.check_needs_rehash(kept):
         conn.execute(sa.update(t).where(t.c.id == account.id).values(password_hash=hashed(password)))
 
 

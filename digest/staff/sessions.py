@@ -25,11 +25,13 @@ NOTED = timedelta(minutes=1)  # a session's last use is noted no more often
 
 @dataclass(frozen=True)
 class Session:
-    """One browser of one account; `half`: the second factor is outstanding."""
+    """One browser of one account; `half`: the second factor is outstanding; `by_link`: and a link stood in for the
+    password."""
 
     id: int
     staff_id: int
     half: bool
+    by_link: bool
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
@@ -40,7 +42,9 @@ class Session:
 _COLUMNS = [t.c[name] for name in Session.__dataclass_fields__]
 
 
-def open(conn: Connection, staff_id: int, *, half: bool, ip: str, agent: str, now: datetime) -> str:
+def open(
+    conn: Connection, staff_id: int, *, half: bool, by_link: bool = False, ip: str, agent: str, now: datetime
+) -> str:
     """A new session; what it returns is for the browser alone."""
     token = secrets.token_urlsafe(32)
     conn.execute(
@@ -48,6 +52,7 @@ def open(conn: Connection, staff_id: int, *, half: bool, ip: str, agent: str, no
             token_hash=_hash(token),
             staff_id=staff_id,
             half=half,
+            by_link=by_link,
             created_at=now,
             seen_at=now,
             expires_at=now + (HALF if half else ABSOLUTE),
@@ -61,9 +66,9 @@ def open(conn: Connection, staff_id: int, *, half: bool, ip: str, agent: str, no
 
 
 def find(conn: Connection, token: str, *, now: datetime) -> Session | None:
-    """The session that a browser holds, unless it has ended."""
-    live = (t.c.token_hash == _hash(token), t.c.expires_at > now, t.c.seen_at > now - IDLE)
-    row = conn.execute(sa.select(*_COLUMNS).where(*live)).one_or_none()
+    """The session that a browser holds, unless it or its account has ended."""
+    live = (t.c.token_hash == _hash(token), t.c.expires_at > now, t.c.seen_at > now - IDLE, staff.c.ended_at.is_(None))
+    row = conn.execute(sa.select(*_COLUMNS).join(staff).where(*live)).one_or_none()
     return Session(*row) if row else None
 
 

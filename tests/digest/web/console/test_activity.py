@@ -97,7 +97,7 @@ def test_a_link_without_the_second_step_helps_who_lost_the_phone(console: Consol
     assert link
     theirs = console.browser()
     theirs.get(link[1])
-    assert theirs.post(link[1]).headers["location"] == "/staff/"
+    assert theirs.post(link[1]).headers["location"] == "/staff/account"
     with console.home.db.reading() as conn:
         assert activity.lines(conn)[1].deed == "made a link without the second step for"
 

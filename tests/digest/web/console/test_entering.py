@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyotp
 import pytest
+from sqlalchemy import Connection
 
-from digest.staff import accounts, activity, passwords, second_factor
+from digest.staff import accounts, activity, passwords, second_factor, sessions
+from digest.staff.accounts import Account
 from digest.web.console import tries
+from tests.conftest import NOW
 from tests.digest.web.console.conftest import AUTHOR, OWNER, PASSWORD, VIEWER, Browser, Console
 
 
@@ -94,12 +99,65 @@ def test_a_link_lets_in_once_and_only_its_button_does(console: Console) -> None:
     link, browser = console.link(VIEWER), console.browser()
     for _ in range(3):
         assert "Are you Vera Lund?" in browser.get(link).text
-    assert browser.post(link).headers["location"] == "/staff/"
-    assert browser.get("/staff/").status_code == 200
+    assert browser.post(link).headers["location"] == "/staff/account"
+    assert browser.get("/staff/account").status_code == 200
     other = console.browser()
     assert other.get(link).status_code == 400
     assert "This link does not work" in other.page
     assert other.post(link).status_code == 403  # the page has no form
+
+
+@pytest.mark.parametrize("second_step", [False, True])
+def test_who_lost_their_password_comes_in_by_a_link_and_chooses_another(console: Console, second_step: bool) -> None:
+    old, new = console.browser(VIEWER), "four entirely other words"
+    app = switch_on(console, VIEWER) if second_step else None
+    link, browser = console.link(VIEWER), console.browser()
+    browser.get(link)
+    browser.post(link)
+    if app:  # whoever has the link alone changes nothing
+        assert old.get("/staff/").status_code == 200
+        browser.get("/staff/code")
+        browser.post("/staff/code", code=app.at(console.now))
+    assert old.get("/staff/").status_code == 303, "without a password, an older session could choose one"
+    assert console.browser().sign_in(VIEWER).status_code == 403
+    assert browser.get("/staff/activity").headers["location"] == "/staff/account"
+    mine = {"name": "Vera Lund", "email": VIEWER, "password": new, "repeated": new}
+    browser.get("/staff/account")
+    assert browser.post("/staff/account/password", **mine).status_code == 303
+    assert browser.get("/staff/activity").status_code == 200
+    assert console.browser().sign_in(VIEWER, new).status_code == 303
+
+
+def test_whose_account_has_ended_comes_in_by_nothing(console: Console) -> None:
+    owner, browser = console.browser(OWNER), console.browser(VIEWER)
+    with console.home.db.reading() as conn:
+        vera = accounts.find(conn, VIEWER)
+    owner.get("/staff/activity")
+    with console.home.db.transaction() as conn:
+        accounts.end(conn, vera.id, now=console.now)
+        held = sessions.open(conn, vera.id, half=False, ip="", agent="", now=console.now)  # begun a moment before
+    answer = owner.post(f"/staff/activity/staff/{vera.id}/link")
+    assert "The account of Vera Lund has ended. Add them anew." in answer.text
+    assert "/staff/in/" not in answer.text
+    browser.client.cookies.set("digest-staff", held, domain="127.0.0.1")
+    assert browser.get("/staff/").status_code == 303
+
+
+@pytest.mark.parametrize("meanwhile", [passwords.forget, lambda conn, account: accounts.end(conn, account.id, now=NOW)])
+def test_a_password_that_stands_no_more_when_it_was_checked_opens_nothing(
+    console: Console, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Connection, Account], object]
+) -> None:
+    match = passwords.match
+
+    def slowly(conn: Connection, account: Account | None, password: str) -> str | None:
+        found = match(conn, account, password)
+        if account:
+            with console.home.db.transaction() as other:
+                meanwhile(other, account)
+        return found
+
+    monkeypatch.setattr(passwords, "match", slowly)
+    assert console.browser().sign_in(VIEWER).status_code == 403
 
 
 def test_a_newer_link_ends_the_older_and_time_ends_both(console: Console) -> None:
@@ -126,7 +184,7 @@ def test_the_second_step_comes_after_the_password_and_after_a_link(console: Cons
         browser.get("/staff/code")
         assert browser.post("/staff/code", code="000000").status_code == 403
         assert browser.post("/staff/code", code=app.at(console.now)).status_code == 303
-        assert browser.get("/staff/").status_code == 200
+        assert browser.get("/staff/account").status_code == 200
         assert browser.client.cookies["digest-staff"] != half
         console.later(minutes=1)
 
