@@ -41,6 +41,11 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.where}: {self.why} {self.remedy}"
 
+    @property
+    def said(self) -> str:
+        """Beside its own field: the reason, and what to do."""
+        return f"{self.why} {self.remedy}".rstrip()
+
     def on(self, line: int) -> Problem:
         """The same fault, of something on this line."""
         return Problem(f"line {line}, {self.where}", self.why, self.remedy)

@@ -21,10 +21,13 @@ from digest.tables import State, edition_entries, variant_entries
 from digest.tables import editions as t
 
 
-def approve(conn: Connection, number: int, settings: Settings, *, by: str, now: datetime) -> tuple[Edition, bool]:
+def approve(
+    conn: Connection, number: int, settings: Settings, *, by: str, now: datetime, seen: str | None = None
+) -> tuple[Edition, bool]:
     """Approves exactly what was proposed, and freezes it; True beside it when it is approved.
 
-    When an item in it changed or was withdrawn meanwhile, the edition is proposed anew and must be looked at again.
+    When an item in it changed or was withdrawn meanwhile, the edition is proposed anew and must be looked at again;
+    so it must when what is proposed is not what was `seen`, by the hash of its contents.
     Raises Refused when it is not in review, or while the settings are not fit for sending.
     """
     last = news.counter(conn)
@@ -33,6 +36,8 @@ def approve(conn: Connection, number: int, settings: Settings, *, by: str, now: 
     edition = _in_review(editions.find(conn, number, lock=True))
     if faults := config.sending_faults(settings):
         raise Refused(" ".join(faults))
+    if seen is not None and seen != edition.content_hash:
+        return edition, False
     if edition.content_hash != _hash_now(conn, edition):
         contents = editions.collect(conn, edition.digest_id, series, last)
         run = Run(now=now, starts_at=edition.starts_at or now, by_hand=edition.by_hand)

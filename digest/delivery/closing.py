@@ -8,7 +8,7 @@ of an edition whose plan was not complete, and to decide what is unsure in the f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,6 +24,8 @@ from digest.editions import Edition
 from digest.errors import Refused
 from digest.tables import State, batches, deliveries, variant_entries
 from digest.tables import editions as t
+
+Beside = Callable[[Connection, Edition], None]
 
 CHUNK = 500  # readers who get entries back in one transaction
 SURE_AFTER = timedelta(minutes=15)  # a stale sender may still learn the truth until then
@@ -112,13 +114,17 @@ def _close(edition_id: int, now: datetime, conn: Connection) -> bool:
 # --- cancelling ------------------------------------------------------------------------------------------------
 
 
-def cancel(db: Database, number: int, audience: Audience, *, drop: bool, now: datetime) -> Edition:
+def cancel(
+    db: Database, number: int, audience: Audience, *, drop: bool, now: datetime, beside: Beside | None = None
+) -> Edition:
     """Stops what has not gone out; its entries come later, or with `drop` not at all. Who has it, has it.
+
+    `beside` is done in the same transaction, with the edition as it was: to write down who did it.
 
     An edition in draft or review is skipped. What is under way at this moment is still recorded; the edition closes
     when that is known.
     """
-    edition = db.run(partial(_cancel, number, drop, now))
+    edition = db.run(partial(_cancel, number, drop, now, beside))
     if edition.cancelling:
         finish_cancel(db, edition, audience, now=now)
     with db.reading() as conn:
@@ -135,15 +141,23 @@ def finish_cancel(db: Database, edition: Edition, audience: Audience, *, now: da
     return close(db, edition.id, audience, now=now)
 
 
-def _cancel(number: int, drop: bool, now: datetime, conn: Connection) -> Edition:
+def _cancel(number: int, drop: bool, now: datetime, beside: Beside | None, conn: Connection) -> Edition:
     edition = editions.find(conn, number, lock=True)
+    _stop(conn, edition, drop, now)
+    if beside is not None:
+        beside(conn, edition)
+    return editions.find(conn, number)
+
+
+def _stop(conn: Connection, edition: Edition, drop: bool, now: datetime) -> None:
+    number = edition.id
     if edition.state in editions.ENDED or edition.cancelling:
         raise Refused(f"Edition {number} is {edition.shown_state}; there is nothing left to cancel.")
     change = sa.update(t).where(t.c.id == number)
     if edition.state in (editions.DRAFT, editions.REVIEW):
         ended = {"state": editions.SKIPPED, "reason": "Canceled by staff. Its items wait for the next run."}
         conn.execute(change.values(closed_at=now, **ended))
-        return editions.find(conn, number)
+        return
     if drop and edition.state == editions.FROZEN:
         raise Refused(
             f"Edition {number} has not been planned to the end, so its items can only come later. "
@@ -151,7 +165,6 @@ def _cancel(number: int, drop: bool, now: datetime, conn: Connection) -> Edition
         )
     mode = "drop" if drop else "later"  # a planner or sender at work sees it at its next commit
     conn.execute(change.values(cancelling=mode, question=False, paused_at=None))
-    return editions.find(conn, number)
 
 
 def _cancel_batch(number: int, edition: Edition, now: datetime, conn: Connection) -> int:

@@ -87,12 +87,12 @@ async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         raise NotAuthorizedException("You are not signed in.")
     if visitor is not None and visitor.session.half and role not in (ANYONE, HALF):
         raise NotAuthorizedException("The second step is missing.")
+    if visitor is not None and role in accounts.ROLES:  # before the form, which may be a large one
+        _check_role(request, visitor, role)
     try:
         if request.method not in SAFE:
             await _check_form(request)
-        if visitor is not None and role in accounts.ROLES:
-            _check_role(request, visitor, role)
-    except (Turned, Elsewhere):
+    except Turned:
         await forms.discard(request)
         raise
 
@@ -197,9 +197,13 @@ async def _check_form(request: WebRequest) -> None:
     origin = request.headers.get("origin")
     foreign = origin is not None and origin != site.home.settings.site.url
     told = (await forms.read(request)).fields.get(FIELD, ())
-    if foreign or not mark or len(told) != 1 or not secrets.compare_digest(told[0], _token(site, mark)):
+    if foreign or not mark or len(told) != 1 or not _same(told[0], _token(site, mark)):
         here = f"{site.home.settings.site.url}/staff/"
         raise Turned("This form was not accepted", f"It is older than your session, or not from {here}. Open it again.")
+
+
+def _same(told: str, token: str) -> bool:
+    return secrets.compare_digest(told.encode("utf-8", "replace"), token.encode())
 
 
 def _mark(request: WebRequest) -> str:

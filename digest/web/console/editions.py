@@ -25,15 +25,16 @@ from digest.web import look
 from digest.web.console import badges, charts, door, frame
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
-from subscribers import explaining, links, records
+from subscribers import explaining, records
 from subscribers.audience import Audience
 
 HERE = "/staff/editions"
 PEOPLE = 50  # named on one page
 SOON = timedelta(hours=1)
+NOT_DONE = "changed"
 DONE = {
     "approved": "Approved. It goes out at its time.",
-    "changed": "Something in it changed meanwhile, so it was not approved. Look at it again.",
+    NOT_DONE: "Something in it changed meanwhile, so it was not approved. Look at it again.",
     "undone": "Stopped in time. Nobody has it; its items wait for the next run.",
     "paused": "Paused. It keeps its place: nobody is missed and nobody gets it twice.",
     "resumed": "It goes on.",
@@ -84,7 +85,7 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         fault=fault,
         faults=config.sending_faults(site.home.settings) if edition.state == REVIEW else [],
         done=DONE.get(request.query_params.get("done", "")),
-        address=_address(request),
+        shown=door.shown(request),
         starts=_starts(site, edition),
         **words(site),
     )
@@ -147,11 +148,6 @@ def sentence(one: Listed) -> str:
     return f"{sums.planned:,} planned = {told}"
 
 
-def _address(request: WebRequest) -> Callable[[str], str]:
-    """Addresses as whoever looks may see them: hidden from viewers."""
-    return links.mask if not door.of(request).account.may("author") else str
-
-
 # --- the mail itself -------------------------------------------------------------------------------------------
 
 
@@ -183,32 +179,29 @@ def _deed(done: str, deed: str, step: Callable[[Connection, Site, Edition, Accou
         def both(conn: Connection) -> str:
             before = editions.find(conn, number)
             told = step(conn, site, before, account, form) or done
-            after = editions.find(conn, number)
-            activity.record(
-                conn,
-                account,
-                deed,
-                f"edition {number}",
-                now=site.clock(),
-                before={"state": before.shown_state},
-                after={"state": after.shown_state},
-            )
+            if told != NOT_DONE:
+                _record(conn, site, account, deed, before)
             return told
 
         try:
             told = site.home.db.run(both)
-        except (Refused, DigestError) as error:
+        except DigestError as error:
             return _page(request, status=409, fault=str(error))
         return frame.redirect(told if told.startswith("/") else f"{HERE}/{number}?done={told}")
 
     return do
 
 
+def _record(conn: Connection, site: Site, account: Account, deed: str, before: Edition, **more: str) -> None:
+    after = {"state": editions.find(conn, before.id).shown_state} | more
+    told = {"before": {"state": before.shown_state}, "after": after}
+    activity.record(conn, account, deed, f"edition {before.id}", now=site.clock(), **told)
+
+
 def _approve(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> str | None:
-    if form.one("contents") != edition.content_hash:
-        return "changed"
-    _, done = review.approve(conn, edition.id, site.home.settings, by=account.name, now=site.clock())
-    return None if done else "changed"
+    seen = form.one("contents")
+    _, done = review.approve(conn, edition.id, site.home.settings, by=account.name, now=site.clock(), seen=seen)
+    return None if done else NOT_DONE
 
 
 def _undo(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> str | None:
@@ -254,13 +247,16 @@ def cancel(request: WebRequest, form: Form) -> Response[Any]:
     """Stops the rest of an edition."""
     site, account, number = look.of(request), door.of(request).account, _number(request)
     drop, people = form.one("items") == "drop", Audience(site.home.keys, site.home.settings.site.url)
+
+    def record(conn: Connection, before: Edition) -> None:
+        holds_items = not before.is_letter
+        more = {"items": "dropped" if drop else "come later"} if holds_items else {}
+        _record(conn, site, account, "canceled the rest of", before, **more)
+
     try:
-        edition = closing.cancel(site.home.db, number, people, drop=drop, now=site.clock())
+        closing.cancel(site.home.db, number, people, drop=drop, now=site.clock(), beside=record)
     except Refused as error:
         return _page(request, status=409, fault=str(error))
-    after = {"state": edition.shown_state, "items": "dropped" if drop else "come later"}
-    step = partial(activity.record, by=account, deed="canceled the rest of", thing=f"edition {number}", after=after)
-    site.home.db.run(partial(step, now=site.clock()))
     return frame.redirect(f"{HERE}/{number}?done=cancelled")
 
 

@@ -18,6 +18,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 from markupsafe import Markup
 
+from digest.errors import BadInput
 from digest.web import forms, guard, look
 from digest.web.console import door
 from digest.web.forms import Form
@@ -91,6 +92,11 @@ def page(
         **context,
     )
     return with_cookies(response, cookie)
+
+
+def wrong(error: Exception, where: str) -> dict[str, str]:
+    """What is wrong, by its field; `where` is the field of what names none."""
+    return {error.problem.where: error.problem.said} if isinstance(error, BadInput) else {where: str(error)}
 
 
 def redirect(path: str, *cookies: Cookie | None) -> Redirect:

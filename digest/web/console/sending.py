@@ -25,7 +25,7 @@ from digest.web.console.confirming import Unconfirmed
 from digest.web.console.editions import HERE
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
-from subscribers import by_hand, explaining, links, reach, records
+from subscribers import by_hand, explaining, reach, records
 from subscribers.audience import Audience
 
 
@@ -68,9 +68,9 @@ def _page(request: WebRequest, *, status: int = 200, wrong: dict[str, str] | Non
 
 
 def _samples(conn: Connection, request: WebRequest, found: reach.Reach) -> list[tuple[str, int]]:
-    masks = not door.of(request).account.may("author")
+    shown = door.shown(request)
     known = records.addresses(conn, [reader for reader, _ in found.samples])
-    return [(links.mask(known[reader]) if masks else known[reader], number) for reader, number in found.samples]
+    return [(shown(known[reader]), number) for reader, number in found.samples]
 
 
 def mail(request: WebRequest) -> Response[Any]:

@@ -55,7 +55,7 @@ def test_no_address_answers_a_role_below_its_own(console: Console) -> None:
             browser.get("/staff/account")
 
 
-@pytest.mark.parametrize("token", ["", "0" * 32])
+@pytest.mark.parametrize("token", ["", "0" * 32, "\N{SNOWMAN}" * 32])
 def test_no_deed_is_done_without_the_forms_token(console: Console, token: str) -> None:
     browser = console.browser(OWNER)
     for path, _ in DEEDS:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+import sqlalchemy as sa
 
 from digest.delivery.transports.base import Answer
 from digest.editions import Edition
+from digest.errors import Refused
 from digest.staff import activity
+from digest.tables import replies
 from tests.digest.web.console.conftest import EDITOR, VIEWER, Browser, Console
 from tests.stage import Stage
 
@@ -33,6 +36,12 @@ def open_(console: Console, edition: Edition, email: str = EDITOR) -> Browser:
     browser = console.browser(email)
     browser.get(path(edition))
     return browser
+
+
+def last_deed(console: Console) -> tuple[str, str]:
+    with console.home.db.reading() as conn:
+        (line,) = activity.lines(conn, limit=1)
+    return line.deed, line.thing
 
 
 def sent_with(stage: Stage, **answers: Answer) -> Edition:
@@ -67,6 +76,18 @@ def test_viewers_see_no_address_and_no_button(console: Console, stage: Stage) ->
     assert "It arrived</button>" not in page
 
 
+def test_viewers_see_no_address_in_what_a_mail_server_said(console: Console, stage: Stage) -> None:
+    edition = sent_with(stage, bob=Answer.HARD)
+    with console.home.db.transaction() as conn:
+        conn.execute(sa.delete(replies))
+        told = {"edition_id": edition.id, "subscriber_id": stage.ids["bob"], "text": "550 <bob@example.org>: nobody"}
+        conn.execute(sa.insert(replies).values(**told, at=console.now))
+    assert "550 &lt;bob@example.org&gt;: nobody" in open_(console, edition).page
+    page = open_(console, edition, VIEWER).page
+    assert ": nobody" in page
+    assert "bob@example.org" not in page
+
+
 def test_what_waits_for_approval_goes_out_exactly_as_it_was_seen(console: Console, stage: Stage) -> None:
     edition = stage.freeze(ask="Look at it first.")
     browser = open_(console, edition)
@@ -90,6 +111,7 @@ def test_an_approval_of_what_was_seen_before_somebody_else_looked_is_none(consol
     browser = open_(console, edition)
     assert browser.post(f"{path(edition)}/approve", contents="").headers["location"].endswith("?done=changed")
     assert stage.find(edition).state == "review"
+    assert last_deed(console)[0] == "signed in"  # what was not done is not in the record
 
 
 def test_without_a_postal_address_nothing_can_be_approved_and_the_page_says_why(
@@ -145,6 +167,21 @@ def test_the_rest_is_canceled_after_a_question(console: Console, stage: Stage, i
     assert stage.find(edition).state == "cancelled"
     assert set(stage.carries()) == owed
     assert "3 planned = 0 accepted + 3 skipped" in browser.get("/staff/editions").text
+    assert last_deed(console) == ("canceled the rest of", f"edition {edition.id}")
+
+
+def test_what_cannot_be_recorded_is_not_canceled(
+    console: Console, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edition = stage.cycle()
+    browser = open_(console, edition)
+
+    def refuse(*given: object, **named: object) -> None:
+        raise Refused("The record is full.")
+
+    monkeypatch.setattr(activity, "record", refuse)
+    assert browser.post(f"{path(edition)}/cancel", items="drop").status_code == 409
+    assert stage.find(edition).shown_state == "sending"
 
 
 @pytest.mark.parametrize(("answer", "got"), [("without", "skipped"), ("as-is", "accepted")])
