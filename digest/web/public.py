@@ -40,13 +40,15 @@ def home(
         topics = listings.topics(conn, wanted)
         page = listings.page(conn, wanted, limit=PER_PAGE, before=before)
         editions = archive.archive(conn, limit=1)
+    names = {topic.slug: topic.name for topic in topics}
     return _page(
         request,
         "public/home.html",
         wanted=wanted,
         kinds=kinds,
         topics=offered(topics, wanted.topic),
-        topic_names={topic.slug: topic.name for topic in topics},
+        topic_names=names,
+        chosen=names.get(wanted.topic, wanted.topic),
         page=page,
         before=before,
         edition=editions[0] if editions else None,

@@ -61,6 +61,15 @@ def test_kind_and_topic_filter_together(served: Served) -> None:
     assert "Show everything" in both
 
 
+def test_a_topic_that_nobody_knows_is_an_empty_list_with_a_way_on(served: Served) -> None:
+    answer = served.client.get("/?topic=nope")
+    assert answer.status_code == 200
+    assert "no item on the topic “nope”" in answer.text
+    assert "<title>nope - Path to Public Safety</title>" in answer.text
+    both = served.client.get("/?topic=nope&kind=poem").text
+    assert "no item of the kind “poem” on the topic “nope”" in both
+
+
 def test_the_archive_has_every_year_and_its_months(served: Served) -> None:
     years = served.client.get("/archive/").text
     assert re.findall(r'href="/archive/(\d+)"', years)[:3] == ["2026", "2023", "2021"]
