@@ -93,13 +93,14 @@ def _links(settings: Settings, name: str) -> dict[str, str]:
 def _answers(tag: str, said: Mapping[str, str], body: bytes) -> Answers:
     shared = [pair for pair in guard.HEADERS if pair[0] not in said]
     headers = [(name.encode(), value.encode()) for name, value in [("etag", tag), *said.items(), *shared]]
-    kept = [pair for pair in headers if pair[0] not in (b"content-type", b"content-encoding")]
+    kept = [pair for pair in headers if pair[0] not in (b"content-type", b"content-encoding", b"cache-control")]
+    no_store = (b"cache-control", b"no-store")  # that another version was meant is so for who asked alone
     return Answers(
         tag.encode(),
         start(200, [*headers, (b"content-length", str(len(body)).encode())]),
         {"type": "http.response.body", "body": body, "more_body": False},
         start(304, [pair for pair in headers if pair[0] in OF_304]),
-        start(412, [*kept, (b"content-length", b"0")]),
+        start(412, [*kept, no_store, (b"content-length", b"0")]),
     )
 
 

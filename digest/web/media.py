@@ -74,7 +74,7 @@ def disposition(how: str, title: str, name: str) -> str:
 
 
 def _answer(request: WebRequest, path: Path, media_type: str, said: dict[str, str]) -> Response[bytes] | Stream:
-    """200, 206, 304 or 416, as the request's fields ask."""
+    """200, 206, 304, 412 or 416, as the request's fields ask."""
     known = path.stat()
     changed = datetime.fromtimestamp(int(known.st_mtime), UTC)
     etag = f'"{path.stem}-{known.st_size:x}-{known.st_mtime_ns:x}"'
@@ -82,6 +82,8 @@ def _answer(request: WebRequest, path: Path, media_type: str, said: dict[str, st
     fields = {key.lower(): value for key, value in request.headers.items()}
     asked = {key.encode(): value.encode("latin-1") for key, value in fields.items()}
     verdict = conditional.judge(asked, etag=etag.encode(), changed=int(known.st_mtime))
+    if verdict == conditional.FAILED:  # is so for who asked alone: no cache may answer others with it
+        return Response(b"", status_code=verdict, headers={"cache-control": "no-store"})
     if verdict != conditional.GO_ON:
         return Response(b"", status_code=verdict, headers=said)
     part = ranges.asked(fields.get("range"), known.st_size)

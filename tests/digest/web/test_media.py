@@ -98,6 +98,11 @@ def test_who_has_it_gets_no_second_copy(served: Served, paper: str) -> None:
     assert (both.status_code, both.content) == (304, b"")
 
 
+def test_no_cache_keeps_that_it_was_another_file(served: Served, paper: str) -> None:
+    answer = served.client.get(paper, headers={"if-match": '"another"'})
+    assert (answer.status_code, answer.content, answer.headers["cache-control"]) == (412, b"", "no-store")
+
+
 def test_a_picture_is_opened_as_if_it_came_from_nowhere(served: Served, tmp_path: Path) -> None:
     address = carry(served.home, tmp_path, samples.picture("JPEG", (900, 30)), "badge", title="A badge")
     for name in (address, media.narrow(address)):
