@@ -255,9 +255,7 @@ def _now(office: Office, number: int) -> Edition:
 
 def tidy(office: Office) -> None:
     """Feed files follow the items."""
-    with office.home.db.reading() as conn:
-        if not feeds.is_current(office.home.settings, conn, office.home.feeds):
-            feeds.build(office.home.settings, conn, office.home.feeds)
+    feeds.follow(office.home.settings, office.home.db, office.home.feeds)
 
 
 def tell_hub(office: Office) -> None:

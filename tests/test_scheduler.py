@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import email
+import fcntl
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from email import policy
 from pathlib import Path
+from typing import IO
 
 import pytest
 import sqlalchemy as sa
@@ -200,6 +202,25 @@ def test_a_scheduled_item_becomes_news_at_its_moment(world: World) -> None:
     assert scheduler.next_moment(world.office) == NOW - timedelta(hours=1)
     world.at(NOW)
     assert len(world.mailbox()) == 2
+
+
+def test_feed_files_show_the_store_as_it_is_when_their_turn_has_come(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler.tidy(world.office)
+    world.publish("x")
+    lock, left = fcntl.flock, ["x"]
+
+    def waiting(file: IO[str] | int, how: int) -> None:
+        if how == fcntl.LOCK_EX and left:  # only the turn of the files is waited for like this
+            with world.home.db.transaction() as conn:
+                items.withdraw(conn, left.pop(), now=NOW, why="Wrong.")
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", waiting)
+    scheduler.tidy(world.office)
+    assert left == []
+    assert b"/items/x" not in (world.home.feeds / "all.rss").read_bytes()
 
 
 def test_by_hand_an_edition_goes_out_at_once_and_the_calendar_is_not_touched(world: World) -> None:

@@ -9,6 +9,6 @@ stay as they are. Plain files, which any web server can serve.
 from __future__ import annotations
 
 from digest.feeds.collecting import EVERYTHING, kind_slug
-from digest.feeds.files import FILE_NAME, STAMP, Built, build, is_current, manifest
+from digest.feeds.files import FILE_NAME, STAMP, Built, build, follow, is_current, manifest
 
-__all__ = ["EVERYTHING", "FILE_NAME", "STAMP", "Built", "build", "is_current", "kind_slug", "manifest"]
+__all__ = ["EVERYTHING", "FILE_NAME", "STAMP", "Built", "build", "follow", "is_current", "kind_slug", "manifest"]

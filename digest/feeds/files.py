@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from digest import items as store
 from digest import publications
 from digest.config import Settings
+from digest.db import Database
 from digest.feeds import collecting, formats, friendly, outlines
 from digest.feeds.collecting import Document
 from digest.tables import items as items_table
@@ -46,7 +47,8 @@ class Built:
 def build(settings: Settings, conn: sa.Connection, folder: Path) -> Built:
     """Write all feed files into `folder`, each atomically; those that would not change are left untouched.
 
-    Files of topics and kinds that are gone are removed, so are archives of which every item was withdrawn.
+    Files of topics and kinds that are gone are removed, so are archives of which every item was withdrawn. Give it a
+    connection that has read nothing yet: its view is then taken when this build has its turn.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _turn(folder):
@@ -70,6 +72,19 @@ def build(settings: Settings, conn: sa.Connection, folder: Path) -> Built:
         put(folder / MANIFEST, (json.dumps(made, indent=0) + "\n").encode())
         put(folder / STAMP, stamp)
     return Built(tuple(written), tuple(name for name in made if name not in set(written)), tuple(made))
+
+
+def follow(settings: Settings, db: Database, folder: Path) -> None:
+    """Brings the files in `folder` up to the store where they are not.
+
+    What is written is the store as it is when the turn to write has come: a view that was taken before, while another
+    process built the files of a later one, would put the old back.
+    """
+    with db.reading() as conn:
+        current = is_current(settings, conn, folder)
+    if not current:
+        with db.reading() as conn:
+            build(settings, conn, folder)
 
 
 def is_current(settings: Settings, conn: sa.Connection, folder: Path) -> bool:

@@ -174,11 +174,7 @@ class Shelf:
         changed = self.home.db.files_changed()
         if changed is not None and changed == self._changed and _mark(self._stamp) == self._seen is not None:
             return
-        with self.home.db.reading() as conn:
-            current = feeds.is_current(self.home.settings, conn, self.home.feeds)
-        if not current:
-            with self.home.db.reading() as conn:
-                feeds.build(self.home.settings, conn, self.home.feeds)
+        feeds.follow(self.home.settings, self.home.db, self.home.feeds)
         # Files that were written just now may be written again without a sign of it: then the next look asks again.
         settled = changed is not None and 0 < max(changed) < time.time() - COARSE
         self._changed = changed if settled else None

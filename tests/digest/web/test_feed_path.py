@@ -18,7 +18,7 @@ from lxml import html
 
 from digest import feeds, items
 from digest.config import FeedsSection
-from digest.feeds import formats
+from digest.feeds import files, formats
 from digest.feeds.formats import Feed
 from digest.home import Home, open_home
 from digest.web import app, feed_deltas, feed_files, guard
@@ -315,13 +315,13 @@ def test_files_that_another_process_built_show_at_once(filled: Home) -> None:
 def test_a_store_whose_files_stand_untouched_is_not_asked(filled: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf = FeedPath(nothing, filled).shelf
     asked: list[float] = []
-    ask_it = feeds.is_current
+    ask_it = files.is_current
 
     def counted(*given: Any) -> bool:
         asked.append(1)
         return ask_it(*given)
 
-    monkeypatch.setattr(feeds, "is_current", counted)
+    monkeypatch.setattr(files, "is_current", counted)
 
     def age(seconds: float) -> None:
         for path in filled.path.glob("digest.db*"):
@@ -354,7 +354,7 @@ def test_when_the_store_cannot_be_asked_the_files_are_served(filled: Home, monke
     async def story() -> None:
         await ask(path)
         with monkeypatch.context() as patch:
-            patch.setattr(feeds, "is_current", broken)
+            patch.setattr(files, "is_current", broken)
             clock.now += 1
             assert (await ask(path))[0] == 200
         withdraw(filled, "told")
