@@ -51,7 +51,7 @@ def build(settings: Settings, conn: sa.Connection, folder: Path) -> Built:
     connection that has read nothing yet: its view is then taken when this build has its turn.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _turn(folder):
+    with turn(folder):
         stamp, before = _stamp(settings, conn), manifest(folder)
         documents = collecting.collect(settings, conn)
         made, written = {}, []
@@ -171,7 +171,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _turn(folder: Path) -> Iterator[None]:
+def turn(folder: Path) -> Iterator[None]:
+    """Waits for the turn to write in `folder`: a build clears away whatever is half made there."""
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

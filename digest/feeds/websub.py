@@ -73,7 +73,8 @@ def announce(
         time.sleep(SETTLE)
         way = way or fetch.also(settings.intake.inner_networks)
         done, after = _tell(settings, takewhile(lambda _: not stopping(), names), told, standing, now, way)
-        files.put(folder / TOLD, _written(after, standing))
+        with files.turn(folder):
+            files.put(folder / TOLD, _written(after, standing))
         return done
 
 

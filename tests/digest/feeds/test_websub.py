@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -121,6 +123,27 @@ def test_without_a_hub_and_while_another_process_tells_it_nothing_is_done(db: Da
             fcntl.flock(lock, fcntl.LOCK_EX)
             assert websub.announce(settings, tmp_path, now=NOW, way=WAY) == websub.Round()
         assert host.asked == []
+
+
+def test_no_build_clears_away_what_is_just_written_about_the_hub(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+    kept_out = []
+
+    def meanwhile(descriptor: int) -> None:
+        if [*tmp_path.glob("..told.*")]:
+            with (tmp_path / ".lock").open("w") as turn, contextlib.suppress(BlockingIOError):
+                kept_out.append(True)
+                fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                kept_out.pop()
+        fsync(descriptor)
+
+    with hub(OK) as (_, settings):
+        publish(db, settings, tmp_path, "one")
+        monkeypatch.setattr(os, "fsync", meanwhile)
+        websub.announce(settings, tmp_path, now=NOW, way=WAY)
+    assert kept_out == [True]
 
 
 @pytest.mark.parametrize("half", [b"", b"[]", b'{"hub": 1}', b"\xff"])
