@@ -115,7 +115,8 @@ def json_feed(settings: Settings, feed: Feed) -> bytes:
     """The feed as JSON Feed 1.1 (jsonfeed.org/version/1.1)."""
     site = settings.site
     older = {"next_url": archive_address(settings, feed, feed.older, "json")} if feed.older else {}
-    hubs = {"hubs": [{"type": "WebSub", "url": hub}]} if (hub := hub_of(settings, feed)) else {}
+    hub = hub_of(settings, file_name(feed.slug, feed.archive, "json"))
+    hubs = {"hubs": [{"type": "WebSub", "url": hub}]} if hub else {}
     document = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": carried(feed.title),
@@ -139,9 +140,15 @@ def parsed(written: bytes) -> Any:
 FORMATS: dict[str, Callable[[Settings, Feed], bytes]] = {"rss": rss, "atom": atom, "json": json_feed}
 
 
-def hub_of(settings: Settings, feed: Feed) -> str:
-    """The hub that tells of changes of this document: an archive has none, since it does not change."""
-    return "" if feed.archive else settings.feeds.hub
+def is_polled(name: str) -> bool:
+    """Whether this file is a feed that readers poll: an archive does not change, so it is none."""
+    stem, _, ending = name.rpartition(".")
+    return ending in TYPES and "." not in stem
+
+
+def hub_of(settings: Settings, name: str) -> str:
+    """The hub that tells of changes of this file; empty when nothing tells of them."""
+    return settings.feeds.hub if is_polled(name) else ""
 
 
 def _generator(settings: Settings, feed: Feed, ending: str) -> FeedGenerator:
@@ -173,7 +180,7 @@ def _lead_on(generator: FeedGenerator, settings: Settings, feed: Feed, ending: s
     more: extensions.Elements = generator.more
     pictured = any(file.role == "image" for item in feed.items for file in item.attachments)
     more.declared = (*(("fh",) if feed.archive else ()), *(("media",) if pictured else ()))
-    if hub := hub_of(settings, feed):
+    if hub := hub_of(settings, file_name(feed.slug, feed.archive, ending)):
         more.add("link", rel="hub", href=hub)
     if feed.archive:
         more.add("fh:archive")

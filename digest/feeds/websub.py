@@ -82,12 +82,7 @@ def due(told: Told, standing: Mapping[str, str], now: datetime) -> list[str]:
     """The files to be told of now: feeds that readers poll, which are not as the hub was told. Pure."""
     if told.again_at is not None and now < told.again_at <= now + LONGEST:  # a clock that was set back waits no longer
         return []
-    return [name for name, mark in standing.items() if _is_polled(name) and told.files.get(name) != mark][:MOST]
-
-
-def _is_polled(name: str) -> bool:
-    stem, _, ending = name.rpartition(".")
-    return ending in formats.TYPES and "." not in stem
+    return [name for name, mark in standing.items() if formats.is_polled(name) and told.files.get(name) != mark][:MOST]
 
 
 def _tell(

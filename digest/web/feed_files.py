@@ -84,10 +84,9 @@ def prepare(settings: Settings, name: str, content: bytes, changed: int) -> Feed
 
 def _links(settings: Settings, name: str) -> dict[str, str]:
     """The hub of a feed that has one, and its address as the hub knows it (WebSub, section 4)."""
-    stem, _, ending = name.rpartition(".")
-    if ending not in formats.TYPES or "." in stem or not settings.feeds.hub:
+    if not (hub := formats.hub_of(settings, name)):
         return {}
-    return {"link": f'<{settings.feeds.hub}>; rel="hub", <{settings.site.url}/feeds/{name}>; rel="self"'}
+    return {"link": f'<{hub}>; rel="hub", <{settings.site.url}/feeds/{name}>; rel="self"'}
 
 
 def _answers(tag: str, said: Mapping[str, str], body: bytes) -> Answers:
