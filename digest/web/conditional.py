@@ -8,12 +8,13 @@ one field come joined by a comma. Refuses nothing: what cannot be understood is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 GO_ON, NOT_MODIFIED, FAILED = 200, 304, 412
+FIELDS = frozenset((b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since"))  # that are judged
 
 # An opaque tag may hold commas (section 8.8.3), so a list of tags is never split at them.
 _TAG = re.compile(rb'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
@@ -24,6 +25,15 @@ _DATE = re.compile(  # section 5.6.7: the form that is written, and the two old 
     % (_DAY, _MONTH, _TIME, _DAYS, _MONTH, _TIME, _DAY, _MONTH, _TIME)
 )
 _WEIGHT = re.compile(rb"\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE)
+
+
+def fields(headers: Iterable[tuple[bytes, bytes]], heeded: Container[bytes]) -> dict[bytes, bytes]:
+    """Those fields of a request that are `heeded`, by name in small letters, as ASGI gives them."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in heeded:
+            found[name] = found[name] + b", " + value if name in found else value
+    return found
 
 
 def judge(fields: Mapping[bytes, bytes], *, etag: bytes, changed: int) -> int:

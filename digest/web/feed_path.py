@@ -36,7 +36,7 @@ MOST = 256  # files in memory; archives are many and seldom asked for
 GLANCE = 0.02  # seconds
 COARSE = 2.0  # seconds; no file system's clock is coarser
 CODING, SHOWN, PARTLY = b"accept-encoding", b"sec-fetch-dest", b"a-im"
-HEEDED = frozenset((b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", CODING, SHOWN, PARTLY))
+HEEDED = conditional.FIELDS | {CODING, SHOWN, PARTLY}
 ALLOWED = b"GET, HEAD, OPTIONS"
 EMPTY: HTTPResponseBodyEvent = {"type": "http.response.body", "body": b"", "more_body": False}
 _SHARED = [(name.encode(), value.encode()) for name, value in guard.HEADERS]
@@ -95,10 +95,7 @@ class FeedPath:
         self._looking = None
 
     async def _answer(self, name: str, file: FeedFile, scope: Any, send: Send) -> None:
-        fields: Fields = {}
-        for key, value in scope["headers"]:
-            if key in HEEDED:
-                fields[key] = fields[key] + b", " + value if key in fields else value
+        fields = conditional.fields(scope["headers"], HEEDED)
         packed = CODING in fields and conditional.takes_gzip(fields[CODING])
         as_page = fields.get(SHOWN) == b"document"
         method, form = scope["method"], file.forms[packed, as_page]

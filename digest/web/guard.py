@@ -25,6 +25,8 @@ HEADERS = (
     ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
 )
 
+ONLY_HEAD = "only_head"  # stands in the scope of a GET that was a HEAD
+
 
 def client_address(peer: str, forwarded_for: str, trusted: Sequence[str]) -> str:
     """The reader's address: the last hop that is no trusted proxy.
@@ -68,7 +70,7 @@ class Guard:
         inner["client"] = self._client(scope)
         only_head = scope["method"] == "HEAD"
         if only_head:
-            inner["method"] = "GET"
+            inner |= {"method": "GET", ONLY_HEAD: True}
         await self.app(inner, receive, _Answer(send, only_head=only_head))
 
     def _client(self, scope: Any) -> tuple[str, int] | None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from collections.abc import Iterator, Mapping
+from email.utils import formatdate
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from litestar import MediaType, Response, get
@@ -23,7 +23,7 @@ from litestar.response import Stream
 from digest import items
 from digest import media as kept
 from digest.errors import NotFound
-from digest.web import conditional, files, look, ranges
+from digest.web import conditional, files, guard, look, ranges
 from digest.web.look import WebRequest
 
 TYPES = {".pdf": "application/pdf", ".png": "image/png", ".jpg": "image/jpeg"}
@@ -31,6 +31,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9]+)")
 NOWHERE = "default-src 'none'; sandbox"  # no script, no form, no origin
 # Not every browser's viewer of PDFs opens in a sandbox; what a PDF scripts stays inside that viewer.
 VIEWER = "default-src 'none'; object-src 'self'; frame-ancestors 'self'"
+HEEDED = conditional.FIELDS | {b"range", b"if-range"}
 LONGEST = 100  # characters of a readable name
 CHUNK = 1 << 18
 
@@ -74,31 +75,36 @@ def disposition(how: str, title: str, name: str) -> str:
 
 
 def _answer(request: WebRequest, path: Path, media_type: str, said: dict[str, str]) -> Response[bytes] | Stream:
-    """200, 206, 304, 412 or 416, as the request's fields ask."""
-    known = path.stat()
-    changed = datetime.fromtimestamp(int(known.st_mtime), UTC)
-    etag = f'"{path.stem}-{known.st_size:x}-{known.st_mtime_ns:x}"'
-    said |= {"etag": etag, "last-modified": format_datetime(changed, usegmt=True)}
-    fields = {key.lower(): value for key, value in request.headers.items()}
-    asked = {key.encode(): value.encode("latin-1") for key, value in fields.items()}
-    verdict = conditional.judge(asked, etag=etag.encode(), changed=int(known.st_mtime))
+    """200, 206, 304, 412 or 416, as the request's fields ask; Range is asked for by GET alone (section 14.2)."""
+    known, only_head = path.stat(), guard.ONLY_HEAD in request.scope
+    changed, size = int(known.st_mtime), known.st_size
+    said |= {
+        "etag": f'"{path.stem}-{size:x}-{known.st_mtime_ns:x}"',
+        "last-modified": formatdate(changed, usegmt=True),
+    }
+    fields = conditional.fields(request.scope["headers"], HEEDED)
+    verdict = conditional.judge(fields, etag=said["etag"].encode(), changed=changed)
     if verdict == conditional.FAILED:  # is so for who asked alone: no cache may answer others with it
         return Response(b"", status_code=verdict, headers={"cache-control": "no-store"})
     if verdict != conditional.GO_ON:
         return Response(b"", status_code=verdict, headers=said)
-    part = ranges.asked(fields.get("range"), known.st_size)
-    if fields.get("if-range", etag).strip() not in (etag, said["last-modified"]):  # a part of another file is no use
-        part = None
+    part = None if only_head else _part(fields, size, said)
     if part == 416:
-        return Response(
-            b"", status_code=416, media_type=MediaType.TEXT, headers={"content-range": f"bytes */{known.st_size}"}
-        )
-    whole = part or ranges.Part(0, known.st_size, known.st_size)
+        return Response(b"", status_code=416, media_type=MediaType.TEXT, headers={"content-range": f"bytes */{size}"})
+    whole = part or ranges.Part(0, size, size)
     if part:
         said["content-range"] = part.content_range
     said["content-length"] = str(whole.end - whole.start)
-    content = _bytes(path, whole.start, whole.end)
+    content = iter(()) if only_head else _bytes(path, whole.start, whole.end)
     return Stream(content, status_code=206 if part else 200, media_type=media_type, headers=said)
+
+
+def _part(fields: Mapping[bytes, bytes], size: int, said: Mapping[str, str]) -> ranges.Part | Literal[416] | None:
+    """The part that is asked for of a file of which this is `said`; of another file (If-Range) it is no use."""
+    meant = fields.get(b"if-range")
+    if meant is not None and meant.decode("latin-1").strip() not in (said["etag"], said["last-modified"]):
+        return None
+    return ranges.asked(fields.get(b"range", b"").decode("latin-1"), size)
 
 
 def _bytes(path: Path, start: int, end: int) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import html
@@ -96,6 +97,32 @@ def test_who_has_it_gets_no_second_copy(served: Served, paper: str) -> None:
         assert answer.headers["etag"] == said["etag"]
     both = served.client.get(paper, headers={"if-none-match": said["etag"], "range": "bytes=0-9"})
     assert (both.status_code, both.content) == (304, b"")
+
+
+def test_two_lines_of_one_field_are_one_list(served: Served, paper: str) -> None:
+    etag = served.client.get(paper).headers["etag"]
+    for known in ((etag, '"old"'), ('"old"', etag)):
+        answer = served.client.get(paper, headers=[("if-none-match", tag) for tag in known])
+        assert answer.status_code == 304
+    parts = [("range", "bytes=0-9"), ("range", "bytes=20-29")]
+    assert served.client.get(paper, headers=parts).status_code == 200
+
+
+def test_head_is_never_of_a_part_and_reads_no_file(served: Served, paper: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = served.client.get(paper)
+    read: list[Path] = []
+    opened = Path.open
+
+    def noted(path: Path, *given: Any, **named: Any) -> Any:
+        read.append(path)
+        return opened(path, *given, **named)
+
+    monkeypatch.setattr(Path, "open", noted)
+    for asked in ("bytes=0-9", f"bytes={len(PAPER)}-"):
+        head = served.client.head(paper, headers={"range": asked})
+        assert (head.status_code, head.content) == (200, b"")
+        assert {**head.headers, "date": ""} == {**whole.headers, "date": ""}
+    assert read == []
 
 
 def test_no_cache_keeps_that_it_was_another_file(served: Served, paper: str) -> None:
