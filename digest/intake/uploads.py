@@ -30,9 +30,9 @@ class Budget:
     size: int = 2_000_000_000  # bytes
     until: float = field(default_factory=lambda: time.monotonic() + 3_600)
 
-    def spend(self, size: int) -> None:
-        """Takes a file's size off."""
-        self.files, self.size = self.files - 1, self.size - size
+    def spend(self, *, files: int = 0, size: int = 0) -> None:
+        """Takes so many files, or bytes, off."""
+        self.files, self.size = self.files - files, self.size - size
 
     @property
     def is_spent(self) -> bool:
@@ -88,9 +88,9 @@ class Uploads:
     def _fetched(self, url: str, way: fetch.Way) -> bytes:
         if self.budget.is_spent:
             raise Refused(f"{url[:200]} was not fetched: this run has fetched enough. Import again to go on.")
-        self.budget.spend(0)
+        self.budget.spend(files=1)  # before the host is asked: one that gives no answer has cost a turn too
         answer = fetch.get(url, fields=FIELDS, limits=fetch.Limits(size=media.LARGEST), way=way)
-        self.budget.spend(len(answer.body))
+        self.budget.spend(size=len(answer.body))
         if answer.status != 200:
             raise Refused(f"{url[:200]} answers {answer.status}. Look at it there, and import again.")
         return answer.body

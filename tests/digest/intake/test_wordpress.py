@@ -230,10 +230,29 @@ def test_files_are_fetched_once_through_the_guard_and_within_bounds(
     assert [path[-8:] for path in old.asked] == ["gone.pdf", "adge.png", "gone.pdf"]
 
 
+def test_a_run_fetches_as_many_files_as_it_may_and_a_host_that_refuses_counts_too(
+    tmp_path: Path, host: tuple[type[_Host], str]
+) -> None:
+    old, address = host
+    names = ("2021/05/first.png", "2021/05/gone.png", "2021/05/third.png")
+    for number, name in enumerate(names):
+        if "gone" not in name:
+            old.files[f"/wp-content/uploads/{name}"] = samples.picture("PNG", (40 + number, 30))
+    files = Uploads(tmp_path / "media", way=fetch.also(["127.0.0.0/8"]), budget=Budget(files=2))
+    found, why = zip(*(files.bring("image", f"{address}/wp-content/uploads/{name}") for name in names), strict=True)
+    assert [one is not None for one in found] == [True, False, False]
+    assert why[0] is None
+    assert [str(one).partition(". ")[0].rpartition(".png ")[2] for one in why[1:]] == [
+        "answers 404",
+        "was not fetched: this run has fetched enough",
+    ]
+    assert [path[-9:] for path in old.asked] == ["first.png", "/gone.png"]
+
+
 def test_a_budget_is_spent_by_number_by_size_and_by_time() -> None:
     for budget in (Budget(files=1), Budget(size=9), Budget(until=time.monotonic() - 1)):
         fresh = budget.is_spent
-        budget.spend(10)
+        budget.spend(files=1, size=10)
         assert (budget.is_spent, fresh) == (True, budget.until < time.monotonic())
 
 
