@@ -152,17 +152,9 @@ def _one(digest_id: int, cadence: str) -> tuple[sa.ColumnElement[bool], ...]:
 def _create_series(
     conn: Connection, digest_id: int, cadence: str, *, mark: int, hour: int, weekday: int, now: datetime
 ) -> None:
-    conn.execute(
-        sa.insert(tables.series).values(
-            digest_id=digest_id,
-            cadence=cadence,
-            mark=mark,
-            hour=hour,
-            weekday=weekday if cadence == "weekly" else None,
-            month_day=1 if cadence == "monthly" else None,
-            since=now,
-        )
-    )
+    day = {"weekday": weekday if cadence == "weekly" else None, "month_day": 1 if cadence == "monthly" else None}
+    values = {"digest_id": digest_id, "cadence": cadence, "mark": mark, "hour": hour, "since": now}
+    conn.execute(sa.insert(tables.series).values(values | day))
 
 
 def set(conn: Connection, slug_: str, changes: Mapping[str, str], *, now: datetime) -> Digest:
@@ -212,6 +204,16 @@ def find(conn: Connection, slug_: str) -> Digest:
     return _digest(row)
 
 
+def first(conn: Connection, slug_: str = "") -> Digest:
+    """The digest with this slug; when none is named, the oldest. Raises NotFound, also when there is none at all."""
+    if slug_:
+        return find(conn, slug_)
+    row = conn.execute(sa.select(tables.digests).order_by(tables.digests.c.id).limit(1)).one_or_none()
+    if row is None:
+        raise NotFound("There is no digest yet. `digest setup` makes one.")
+    return _digest(row)
+
+
 def by_id(conn: Connection, digest_id: int) -> Digest:
     """The digest with this id. Raises NotFound."""
     row = conn.execute(sa.select(tables.digests).where(tables.digests.c.id == digest_id)).one_or_none()
@@ -242,11 +244,8 @@ def one_series(conn: Connection, digest_id: int, cadence: str) -> Series:
 
 def touch_people(conn: Connection, digest_id: int) -> None:
     """Notes that somebody's subscription changed: a plan that is being completed then looks again."""
-    conn.execute(
-        sa.update(tables.digests)
-        .where(tables.digests.c.id == digest_id)
-        .values(people_rev=tables.digests.c.people_rev + 1)
-    )
+    changed = {"people_rev": tables.digests.c.people_rev + 1}
+    conn.execute(sa.update(tables.digests).where(tables.digests.c.id == digest_id).values(changed))
 
 
 def topics(conn: Connection, *narrowed: sa.ColumnElement[bool]) -> list[Topic]:

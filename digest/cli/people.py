@@ -62,14 +62,6 @@ class _Wish:
         return {"mapping": mapping, **plain}
 
 
-def _digest(conn: Connection, slug: str) -> publications.Digest:
-    if slug:
-        return publications.find(conn, slug)
-    if not (every := publications.all(conn)):
-        raise Refused("There is no digest yet. `digest setup` makes one.")
-    return every[0]
-
-
 def _mapping(conn: Connection, digest_id: int, topics: str) -> dict[str, str] | None:
     return preferences.parse(topics, newcomers.offered(conn, digest_id)) if topics else None
 
@@ -120,7 +112,7 @@ def add(
 
 
 def _add(home: Home, address: str, wish: _Wish, source: str, conn: Connection) -> tuple[str, bool, list[str]]:
-    digest_id = _digest(conn, wish.digest).id
+    digest_id = publications.first(conn, wish.digest).id
     mapping = _mapping(conn, digest_id, wish.topics)
     origin, now = Origin(text=source, source="command line"), desk.now()
     added = members.add(conn, home.keys, address, digest_id=digest_id, now=now, origin=origin, **wish.values(mapping))
@@ -164,7 +156,7 @@ def change(
 def _change(
     home: Home, address: str, wish: _Wish, standing: str, until: date | None, conn: Connection
 ) -> tuple[bool, list[str]]:
-    digest_id, now = _digest(conn, wish.digest).id, desk.now()
+    digest_id, now = publications.first(conn, wish.digest).id, desk.now()
     person = records.find(conn, address).subscriber_id
     mapping = _mapping(conn, digest_id, wish.topics)
     choices = wish.values(mapping)
@@ -240,7 +232,7 @@ def bring_in(
         raise BadInput("--consent", "It is empty.", "Say in words where the consent of these people comes from.")
     reading = sheets.read(path)
     with home.db.reading() as conn:
-        slug = _digest(conn, digest).slug
+        slug = publications.first(conn, digest).slug
     report = transfer.import_people(
         home.db,
         home.keys,

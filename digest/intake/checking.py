@@ -20,7 +20,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from digest import intake, items, markup, news, publications
 from digest.drafts import Draft
-from digest.errors import Busy, NotFound, Problem, Stale
+from digest.errors import Busy, Problem, Stale
 from digest.fetch import Answer
 from digest.home import Home
 from digest.intake import Report, entries, look, polling, sources, ways
@@ -70,7 +70,7 @@ class Asked:
 def add(home: Home, wish: Wish, *, clock: Clock) -> Check:
     """Reads a feed and watches it from then on. Raises BadInput for what is no feed, Refused when it is watched."""
     with home.db.reading() as conn:
-        digest = _digest(conn, wish.digest)
+        digest = publications.first(conn, wish.digest)
         sources.refuse_another(conn, wish.address)
     answer, found = look.first(home.settings, wish.address)
     return home.db.run(partial(_add, home, wish, digest, answer, found, clock()))
@@ -125,13 +125,6 @@ def take_in(
 
 
 # --- what a look brought ---------------------------------------------------------------------------------------
-
-
-def _digest(conn: Connection, slug: str) -> Digest:
-    every = publications.all(conn)
-    if not slug and not every:
-        raise NotFound("There is no digest yet. `digest setup` makes one.")
-    return publications.find(conn, slug) if slug else every[0]
 
 
 def _add(home: Home, wish: Wish, digest: Digest, answer: Answer, found: Feed, now: datetime, conn: Connection) -> Check:

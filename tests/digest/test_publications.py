@@ -130,6 +130,16 @@ def test_a_setting_that_cannot_be_understood_is_refused_by_name(db: Database, ke
         assert publications.find(conn, "weekly") == before
 
 
+def test_the_digest_that_is_meant_is_the_one_named_else_the_oldest(db: Database) -> None:
+    with db.transaction() as conn:
+        with pytest.raises(NotFound, match="There is no digest yet"):
+            publications.first(conn)
+        oldest, later = (create(conn, slug) for slug in ("weekly", "daily"))
+        assert (publications.first(conn), publications.first(conn, "daily")) == (oldest, later)
+        with pytest.raises(NotFound, match="There is no digest 'monthly'"):
+            publications.first(conn, "monthly")
+
+
 def test_a_change_of_people_is_counted(db: Database) -> None:
     with db.transaction() as conn:
         digest, other = create(conn), create(conn, "other")
