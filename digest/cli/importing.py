@@ -36,8 +36,7 @@ def bring_in(
     home = desk.desk(context).home()
     way_out = ways.way_out(home) if fetching else None
     files = Uploads(home.media, uploads.checked(folder), way_out, keep=not dry_run)
-    with home.db.reading() as conn:
-        drafts = ways.read(home, conn, path, way, digest=digest, now=desk.now(), files=files)
+    drafts = ways.read(home, path, way, digest=digest, now=desk.now(), files=files)
     zone = home.settings.site.time_zone
     report = intake.bring_in_turns(home.db, drafts, now=desk.now(), zone=zone, known=known, dry_run=dry_run)
     if not dry_run:

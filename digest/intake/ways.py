@@ -53,18 +53,20 @@ def is_address(named: str) -> bool:
     return named.lower().startswith(("http://", "https://"))
 
 
-def read(
-    home: Home, conn: Connection, named: str, way: str, *, digest: str, now: datetime, files: Uploads
-) -> Iterator[Draft | Problem]:
-    """The drafts, by the rules of the digest (the first one unless named). Raises BadInput, NotFound or Refused."""
+def read(home: Home, named: str, way: str, *, digest: str, now: datetime, files: Uploads) -> Iterator[Draft | Problem]:
+    """The drafts, by the rules of the digest (the first one unless named). Raises BadInput, NotFound or Refused.
+
+    What the digest says is read first, and by itself: a host may take its time, and no transaction waits for it.
+    """
     if way == MARKDOWN:
         return markdown.read(Path(named), zone=home.settings.site.time_zone, media=files.media if files.keep else None)
-    every = [publications.find(conn, digest)] if digest else publications.all(conn)
-    made = rules_of(conn, every[0]) if every else Rules()
+    with home.db.reading() as conn:
+        whose = publications.first(conn, digest) if digest or publications.all(conn) else None
+        made = rules_of(conn, whose) if whose else Rules()
     if way == WORDPRESS:
         return wordpress.read(Path(named), rules=made, files=files)
     found, address = _feed(home, named)
-    language = every[0].languages[0] if every else "en"
+    language = whose.languages[0] if whose else "en"
     return iter(entries.drafts(found, address=address, now=now, rules=made, language=language))
 
 
