@@ -17,7 +17,7 @@ from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from digest import markup, publications, rules
+from digest import markup, media, publications, rules
 from digest.errors import BadInput, Problem
 from digest.shelf import Attachment, Author, Item
 
@@ -59,8 +59,13 @@ class Draft:
 
 
 def fingerprint(draft: Draft) -> bytes:
-    """16 bytes that stay the same while the author's text stays the same."""
+    """16 bytes that stay the same while the author's text stays the same.
+
+    Of a file counts what was given, and not what was found out or made of it: that may come out otherwise with another
+    version of ours or of a library, and is no change of the author's, which would overwrite what staff wrote.
+    """
     fields = {key: value for key, value in dataclasses.asdict(draft).items() if key not in _ASIDE}
+    fields["attachments"] = [(one.role, media.given(one.path), one.name, one.alt) for one in draft.attachments]
     text = json.dumps(fields, sort_keys=True, default=lambda moment: moment.astimezone(UTC).isoformat())
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 

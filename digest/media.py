@@ -1,10 +1,10 @@
 """The files that items carry: looked at, made ready, named by what they were made from, kept below `media/`.
 
 Promises: a file is what its first bytes say, never what its name says; pictures come out as `pictures` makes them, a
-PDF byte for byte; a file is written whole or not at all. The same file has the same name, whichever version of a
-library makes it ready, and is made ready once: what came of it is noted beside it. Refuses: other types than PDF, PNG,
-JPEG, WebP and GIF, files over 20 MB, PDFs that open only with a password, links, and every path that leads out of the
-folder it was named in.
+PDF byte for byte; a file is written whole or not at all. A file is named by what it held when it came, whichever
+version of a library makes it ready, and is made ready once: what came of it is noted beside it. Refuses: other types
+than PDF, PNG, JPEG, WebP and GIF, files over 20 MB, PDFs that open only with a password, links, and every path that
+leads out of the folder it was named in.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from digest.shelf import Attachment
 
 LARGEST = 20_000_000  # bytes
 NOTES = ".notes"  # the folder below media/ that says what came of which file; no name in it can be asked for
-_NAME = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
+_NAME = re.compile(r"([0-9a-f]{32})(?:r[0-9]+)?\.[a-z]{3,4}")
 PDF = b"%PDF-"
 PICTURES = (pictures.MAGIC["PNG"], pictures.MAGIC["JPEG"], b"GIF87a", b"GIF89a")
 
@@ -47,7 +47,7 @@ def keep(
     shown = markup.line(PurePosixPath(name).name)
     if len(data) > LARGEST:
         raise _too_large(where, shown)
-    called = blake2b(data, digest_size=16, person=f"media {pictures.RECIPE}".encode()).hexdigest()
+    called = _called(data)
     found = _noted(media, called) if media is not None else None
     if found is None:
         files, found = _looked_at(data, called, shown, where)
@@ -72,6 +72,12 @@ def known(media: Path, path: str) -> Attachment | None:
     return _noted(media, path.partition(".")[0]) if _NAME.fullmatch(path) else None
 
 
+def given(path: str) -> str:
+    """What the file at this path was when it came, in few words: the same, whatever recipe it was made ready by."""
+    kept = _NAME.fullmatch(path)
+    return kept[1] if kept else path
+
+
 def narrow(path: str) -> str:
     """The name of the same picture, `pictures.NARROW` pixels wide; there is one when it is wider itself."""
     stem, _, ending = path.rpartition(".")
@@ -82,6 +88,15 @@ def whole(name: str) -> str:
     """The name under which an item carries the file whose name, narrow or not, this is."""
     stem, _, ending = name.rpartition(".")
     return f"{stem.removesuffix(f'-{pictures.NARROW}')}.{ending}"
+
+
+def _called(data: bytes) -> str:
+    """The name of a file without its ending: by its content, and of a picture by the recipe too.
+
+    A name stands for the same bytes for ever, since browsers never ask for them again; another recipe makes others.
+    """
+    content = blake2b(data, digest_size=16, person=b"media").hexdigest()
+    return content if data.startswith(PDF) else f"{content}r{pictures.RECIPE}"
 
 
 def _looked_at(data: bytes, called: str, shown: str, where: str) -> tuple[dict[str, bytes], Attachment]:

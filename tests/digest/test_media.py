@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from digest import media
+from digest import media, pictures
 from digest.errors import BadInput
 from tests.digest import samples
 
@@ -36,6 +36,24 @@ def test_a_pdf_is_kept_once_under_the_hash_of_its_bytes(folder: Path, kept: Path
     assert paper.path == copy.path
     assert [path.name for path in kept.iterdir() if path.is_file()] == [paper.path]
     assert (kept / paper.path).read_bytes() == PDF
+
+
+def test_another_recipe_makes_pictures_anew_under_another_name_and_leaves_papers_alone(
+    folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is served under a name is kept by browsers for a year, so a name never stands for other bytes."""
+    (folder / "wide.png").write_bytes(samples.picture("PNG", (900, 10)))
+    paper, picture = media.store(kept, folder, "files/A paper.pdf"), media.store(kept, folder, "wide.png")
+    monkeypatch.setattr(pictures, "RECIPE", pictures.RECIPE + 1)
+    assert media.store(kept, folder, "files/A paper.pdf") == paper
+    anew = media.store(kept, folder, "wide.png")
+    assert anew.path != picture.path
+    assert media.given(anew.path) == media.given(picture.path) != media.given(paper.path)
+    assert {one.name for one in kept.iterdir() if one.is_file()} == {
+        paper.path,
+        *(name for one in (picture, anew) for name in (one.path, media.narrow(one.path))),
+    }
+    assert (media.known(kept, picture.path), media.known(kept, anew.path)) == (picture, anew)
 
 
 def test_a_look_without_keeping_gives_the_same_answer(folder: Path, kept: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from digest import intake, items, news, publications
+from digest import intake, items, media, news, pictures, publications
 from digest.db import Database
 from digest.errors import NotFound, Problem
 from digest.intake import markdown
@@ -286,6 +287,24 @@ class TestBringingIn:
         write(folder, "a.md", GOOD.replace("**it**", "it"))
         report = self.import_(db, folder)
         assert (report.changed, report.news) == (1, 0)
+
+    def test_what_staff_wrote_stays_when_pictures_are_made_by_another_recipe(
+        self, db: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(folder, "wso.pdf", PDF)
+        write(folder, "badge.png", PNG)
+        write(folder, "a.md", GOOD.replace("kind:", "pdf: wso.pdf\nimage: badge.png\nimage_alt: A badge\nkind:"))
+        self.import_(db, folder)
+        with db.transaction() as conn:
+            items.revise(conn, "a", now=NOW, title="A better title")
+            before = items.find(conn, "a")
+        monkeypatch.setattr(pictures, "RECIPE", pictures.RECIPE + 1)
+        shutil.rmtree(folder.parent / "media" / media.NOTES)
+        assert self.import_(db, folder).unchanged == 1
+        with db.reading() as conn:
+            assert items.find(conn, "a") == before
+        write(folder, "badge.png", samples.picture(color=(1, 2, 3)))
+        assert self.import_(db, folder).changed == 1
 
     def test_a_dry_run_says_the_same_and_leaves_nothing(self, either_db: Database, folder: Path) -> None:
         write(folder, "a.md", GOOD)
