@@ -58,15 +58,16 @@ def read(home: Home, named: str, way: str, *, digest: str, now: datetime, files:
 
     What the digest says is read first, and by itself: a host may take its time, and no transaction waits for it.
     """
+    zone = home.settings.site.time_zone
     if way == MARKDOWN:
-        return markdown.read(Path(named), zone=home.settings.site.time_zone, media=files.media if files.keep else None)
+        return markdown.read(Path(named), zone=zone, media=files.media if files.keep else None)
     with home.db.reading() as conn:
         whose = publications.first(conn, digest) if digest or publications.all(conn) else None
         made = rules_of(conn, whose) if whose else Rules()
-    if way == WORDPRESS:
-        return wordpress.read(Path(named), rules=made, files=files)
-    found, address = _feed(home, named)
     language = whose.languages[0] if whose else "en"
+    if way == WORDPRESS:
+        return wordpress.read(Path(named), rules=made, zone=zone, language=language, files=files)
+    found, address = _feed(home, named)
     return iter(entries.drafts(found, address=address, now=now, rules=made, language=language))
 
 

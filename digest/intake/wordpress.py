@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from digest import markup, wxr
 from digest.drafts import Draft
@@ -33,13 +34,16 @@ UNDATED = "0000-00-00 00:00:00"
 _PDF_LINK = re.compile(r'<a [^>]*?href="([^"?#]+\.pdf)(?:[?#][^"]*)?"', re.IGNORECASE)  # as `markup.clean` writes it
 
 
-def read(path: Path, *, rules: Rules, files: Uploads = uploads.NONE) -> Iterator[Draft | Problem]:
-    """The drafts of an export, and a problem in the place of each post that cannot be read.
+def read(
+    path: Path, *, rules: Rules, zone: str, language: str = "en", files: Uploads = uploads.NONE
+) -> Iterator[Draft | Problem]:
+    """The drafts of an export, in `language`, and a problem in the place of each post that cannot be read.
 
+    `zone` is where the site's own clock stands: a moment that the export does not tell in UTC too is read by that.
     The file is read twice: the files of a post may stand behind it. Raises NotFound without the file, BadInput for
     what is no export, and for a fault of the file in the midst of it.
     """
-    reading = _Reading(wxr.site(path), rules, files)
+    reading = _Reading(wxr.site(path), rules, ZoneInfo(zone), language, files)
     for post in wxr.posts(path, KINDS):
         if post.text("status") in STATES:
             yield reading.draft(post)
@@ -51,6 +55,8 @@ class _Reading:
 
     site: Site
     rules: Rules
+    zone: ZoneInfo
+    language: str
     files: Uploads
 
     def draft(self, post: Post) -> Draft | Problem:
@@ -64,7 +70,7 @@ class _Reading:
     def _from(self, post: Post, where: str) -> Draft:
         if post.oversize:
             raise BadInput(post.oversize, "It is too long.", "Shorten it there, and export anew.")
-        at, link = _moment(post), post.text("link").strip()
+        at, link = _moment(post, self.zone), post.text("link").strip()
         state = "draft" if post.text("post_password").strip() else STATES[post.text("status")]
         html = paragraphs(without_shortcodes(post.text("content")))
         body = markup.clean(html, link)
@@ -79,6 +85,7 @@ class _Reading:
             title=markup.line(markup.to_text(markup.clean(post.text("title")))) or "Untitled",
             excerpt=markup.line(markup.to_text(markup.clean(without_shortcodes(post.text("excerpt"))))),
             body=body,
+            language=self.language,
             published_at=at if state == "published" else None,
             publish_at=at if state == "scheduled" else None,
             canonical_url=link if state == "published" and markup.address(link, schemes=("http", "https")) else "",
@@ -142,13 +149,13 @@ def _host(url: str) -> str | None:
         return None
 
 
-def _moment(post: Post) -> datetime | None:
+def _moment(post: Post, zone: ZoneInfo) -> datetime | None:
     """When it was published, or is to be; WordPress writes zeros for what never was."""
-    for name in ("post_date_gmt", "post_date"):
+    for name, clock in (("post_date_gmt", UTC), ("post_date", zone)):
         text = post.text(name).strip()
         if text and text != UNDATED:
             try:
-                return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+                return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=clock).astimezone(UTC)
             except ValueError:
                 raise BadInput(name, f"{text[:40]!r} is no moment.", "Set its date anew there.") from None
     return None

@@ -35,7 +35,8 @@ RULES = Rules({"fact-sheets": "fact sheet"}, {"law": "detainers", "news": "", "c
 def read(
     folder: Path, *written: str, rules: Rules | None = None, files: Uploads = uploads.NONE
 ) -> list[Draft | Problem]:
-    return list(wordpress.read(export(folder / "export.xml", written), rules=rules or Rules(), files=files))
+    file = export(folder / "export.xml", written)
+    return list(wordpress.read(file, rules=rules or Rules(), zone=ZONE, language="es", files=files))
 
 
 def only(folder: Path, *more: str, files: Uploads = uploads.NONE, **given: str) -> Draft:
@@ -59,7 +60,7 @@ def test_a_post_comes_with_all_that_it_has(tmp_path: Path) -> None:
     assert draft.published_at.isoformat() == "2021-04-22T16:00:00+00:00"
     assert [author.name for author in draft.authors] == ["Dana Ruiz"]
     assert (draft.topics, draft.featured) == (("detainers",), True)
-    assert draft.canonical_url == f"{SITE}/post-7/"
+    assert (draft.canonical_url, draft.language) == (f"{SITE}/post-7/", "es")
     assert (draft.source, draft.foreign_id) == ("old.example.org", "old.example.org?p=7")
 
 
@@ -80,6 +81,15 @@ def test_only_what_everybody_could_read_is_published(tmp_path: Path) -> None:
     found = read(tmp_path, *(post(number, **one) for number, (one, _) in enumerate(given)))
     states = {one.slug: one.state for one in found if isinstance(one, Draft)}
     assert states == {f"post-{number}": state for number, (_, state) in enumerate(given) if state}
+
+
+@pytest.mark.parametrize(
+    ("local", "moment"), [("2021-04-22 12:00:00", "2021-04-22T16:00"), ("2021-12-22 20:30:00", "2021-12-23T01:30")]
+)
+def test_a_moment_that_only_the_site_s_own_clock_tells_is_in_its_zone(tmp_path: Path, local: str, moment: str) -> None:
+    draft = only(tmp_path, date=wxr_maker.UNDATED, local=local)
+    assert draft.published_at is not None
+    assert draft.published_at.isoformat() == f"{moment}:00+00:00"
 
 
 def test_rules_make_kinds_and_topics_of_categories_and_tags(tmp_path: Path) -> None:
@@ -309,7 +319,7 @@ def test_every_oddity_comes_in_once_and_again_changes_nothing(db: Database, tmp_
     kept = count - come["refused"] - come["left out"]
 
     def run() -> intake.Report:
-        drafts = wordpress.read(file, rules=RULES, files=files)
+        drafts = wordpress.read(file, rules=RULES, zone=ZONE, files=files)
         return intake.bring_in_turns(db, drafts, now=NOW, zone=ZONE)
 
     first, again = run(), run()
