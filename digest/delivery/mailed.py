@@ -29,7 +29,7 @@ class Mailed:
 
 
 def keep(conn: Connection, edition_id: int) -> None:
-    """Notes what an edition that closes has brought to how many."""
+    """Notes what an edition that closes has brought to how many: also none, whose reader may be settled later."""
     counted = _count(conn, edition_id)
     accepted = _accepted(conn, [edition_id]).get(edition_id, 0)
     rows = [
@@ -68,16 +68,17 @@ def by_entry(conn: Connection, sequences: Collection[int]) -> dict[int, dict[int
     sums = _accepted(conn, {row.edition_id for row in rows})
     anew = {row.edition_id for row in rows if sums.get(row.edition_id, 0) != row.accepted}
     for row in rows:
-        if row.edition_id not in anew:
+        if row.edition_id not in anew and row.people:
             found[row.sequence][row.edition_id] = row.people
     for edition_id in {*anew, *conn.scalars(sa.select(t.c.id).where(t.c.state == editions.SENDING))}:
         for sequence, people in _count(conn, edition_id, sequences).items():
-            found[sequence][edition_id] = people
+            if people:
+                found[sequence][edition_id] = people
     return found
 
 
 def _count(conn: Connection, edition_id: int, sequences: Collection[int] | None = None) -> dict[int, int]:
-    """Sequence -> accepted deliveries of the edition that hold it, from the rows themselves."""
+    """Every sequence of the edition -> accepted deliveries that hold it, from the rows themselves."""
     d, ve = deliveries.c, variant_entries.c
     holding = sa.select(ve.variant_n, ve.sequence).where(ve.edition_id == edition_id)
     if sequences is not None:
@@ -88,7 +89,7 @@ def _count(conn: Connection, edition_id: int, sequences: Collection[int] | None 
     if not held:
         return {}
     accepted = sa.select(d.variant_n, sa.func.count()).where(d.edition_id == edition_id, d.state == State.ACCEPTED)
-    found = defaultdict[int, int](int)
+    found = dict.fromkeys((sequence for sequences in held.values() for sequence in sequences), 0)
     for variant, people in conn.execute(accepted.group_by(d.variant_n)):
         for sequence in held.get(variant, ()):
             found[sequence] += people

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 import sqlalchemy as sa
 
@@ -73,6 +75,32 @@ def test_who_is_settled_after_the_close_counts_too(stage: Stage) -> None:
     stage.settle(edition, arrived=True)
     assert kept(stage) == [1]
     assert counted(stage, "policy") == {"policy": Mailed(2)}
+
+
+def test_what_nobody_surely_had_at_the_close_counts_once_it_is_settled(stage: Stage) -> None:
+    stage.publish("policy", "hiring")
+    stage.publish("law", "detainers")
+    stage.transport.answers = {stage.ids["ann"]: [Answer.UNSURE], stage.ids["bob"]: [Answer.UNSURE]}
+    edition = stage.send()
+    assert counted(stage, "policy", "law") == {"law": Mailed(1)}
+    stage.later(minutes=16)
+    stage.settle(edition, arrived=True)
+    assert kept(stage) == [0, 1]
+    assert counted(stage, "policy", "law") == {"policy": Mailed(2), "law": Mailed(3)}
+
+
+def test_what_closed_before_there_were_counts_is_counted_likewise(stage: Stage) -> None:
+    stage.publish("policy", "hiring")
+    stage.publish("law", "detainers")
+    stage.transport.answers = {stage.ids["ann"]: [Answer.UNSURE], stage.ids["bob"]: [Answer.UNSURE]}
+    stage.send()
+    every = sa.select(tables.mailed).order_by(tables.mailed.c.sequence)
+    migration = import_module("digest.migrations.versions.0009_count_who_was_mailed_what")
+    with stage.db.transaction() as conn:
+        before = conn.execute(every).all()
+        conn.execute(sa.delete(tables.mailed))
+        conn.execute(sa.text(migration.COUNT))
+        assert conn.execute(every).all() == before
 
 
 def test_who_gets_it_late_as_owed_counts_once(stage: Stage) -> None:

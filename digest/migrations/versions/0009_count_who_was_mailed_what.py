@@ -1,4 +1,4 @@
-"""Count who was mailed what"""
+"""Count who was mailed what, and list items by their last change"""
 
 from __future__ import annotations
 
@@ -11,6 +11,19 @@ branch_labels = None
 depends_on = None
 
 ACCEPTED = 2
+# What closed before is counted now; what nobody surely had is a zero, since a reader may still be settled.
+COUNT = f"""
+    INSERT INTO mailed (edition_id, sequence, people, accepted)
+    SELECT ve.edition_id, ve.sequence, SUM(COALESCE(d.people, 0)),
+        COALESCE((SELECT SUM(b.accepted) FROM batches b WHERE b.edition_id = ve.edition_id), 0)
+    FROM variant_entries ve
+    JOIN editions e ON e.id = ve.edition_id AND e.state IN ('sent', 'cancelled')
+    LEFT JOIN (
+        SELECT edition_id, variant_n, COUNT(*) AS people FROM deliveries
+        WHERE state = {ACCEPTED} GROUP BY edition_id, variant_n
+    ) d ON d.edition_id = ve.edition_id AND d.variant_n = ve.variant_n
+    GROUP BY ve.edition_id, ve.sequence
+"""  # noqa: S608 - our own number
 
 
 def upgrade() -> None:
@@ -26,18 +39,4 @@ def upgrade() -> None:
     )
     op.create_index("ix_mailed_sequence", "mailed", ["sequence"], unique=False)
     op.create_index("ix_items_changed", "items", ["modified_at", "id"], unique=False)
-    # What closed before is counted now.
-    op.execute(
-        f"""
-        INSERT INTO mailed (edition_id, sequence, people, accepted)
-        SELECT d.edition_id, ve.sequence, SUM(d.people),
-            (SELECT SUM(b.accepted) FROM batches b WHERE b.edition_id = d.edition_id)
-        FROM (
-            SELECT edition_id, variant_n, COUNT(*) AS people FROM deliveries
-            WHERE state = {ACCEPTED} GROUP BY edition_id, variant_n
-        ) d
-        JOIN variant_entries ve ON ve.edition_id = d.edition_id AND ve.variant_n = d.variant_n
-        JOIN editions e ON e.id = d.edition_id AND e.state IN ('sent', 'cancelled')
-        GROUP BY d.edition_id, ve.sequence
-        """  # noqa: S608 - our own number
-    )
+    op.execute(COUNT)
