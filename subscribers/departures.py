@@ -1,9 +1,10 @@
 """People go: out of one digest, out of everything, or out of our tables altogether.
 
 Promises: when it is answered, nothing that was planned goes out to them, and the journal has it (it is written before
-the commit: a line too many does no harm, one too few would); each can be repeated;
-after an erasure the ledger has bare numbers and the do-not-mail list a keyed hash, and no import brings the person
-back. Refuses nothing: whoever wants to go can.
+the commit: a line too many does no harm, one too few would; only that an address came off the do-not-mail list must
+not be said too often, so it is the last thing before the commit); each can be repeated; after an erasure the ledger has
+bare numbers and the do-not-mail list a keyed hash, and no import brings the person back. Refuses nothing: whoever wants
+to go can.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def lift(home: Home, email: str, *, by: str, now: datetime) -> bool:
 
 
 def lift_within(home: Home, email: str, by: str, now: datetime, conn: Connection) -> bool:
-    """`lift` inside a transaction that does more."""
+    """`lift` inside a transaction that does more before it, and nothing after it."""
     lifted = suppression.lift(conn, home.keys, email, by=by, now=now)
     if lifted:
         journal.write(home.path, journal.LIFTED, suppression.address_hash(home.keys, email), now=now)

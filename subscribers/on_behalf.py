@@ -22,6 +22,7 @@ from subscribers.consent import Origin
 from subscribers.directory import Listed
 
 STANDING = ("active", "paused")
+NOT_LISTED = "This address is not on the do-not-mail list. Nothing was changed."
 LONGEST = 1_000  # characters that say how somebody agreed
 
 
@@ -113,16 +114,18 @@ def allow(conn: Connection, home: Home, email: str, *, by: str, why: str, now: d
     reason = markup.line(why)
     if not reason:
         raise BadInput("why", "It says nothing.", "Say why this address may be mailed again.")
-    if not departures.lift_within(home, email, by, now, conn):
-        raise Refused("This address is not on the do-not-mail list. Nothing was changed.")
+    if suppression.reason(conn, suppression.address_hash(home.keys, email)) is None:
+        raise Refused(NOT_LISTED)
     person = directory.at(conn, email)
-    if person is None:
-        return False
-    stood = sorted(one.digest_id for one in person.subscriptions if one.state in STANDING)
-    origin = Origin(text=f"Off the do-not-mail list, to be confirmed anew: {reason}", source=_by(by))
-    for digest_id in stood:
-        departures.leave_within(home, digest_id, person.subscriber_id, origin, now, conn)
-        _ask_anew(conn, home, digest_id, person.subscriber_id, origin, now)
+    stood = sorted(one.digest_id for one in person.subscriptions if one.state in STANDING) if person else []
+    if person:
+        origin = Origin(text=f"Off the do-not-mail list, to be confirmed anew: {reason}", source=_by(by))
+        for digest_id in stood:  # what may refuse comes before the first line of the journal
+            _ask_anew(conn, home, digest_id, person.subscriber_id, origin, now)
+        for digest_id in stood:
+            departures.leave_within(home, digest_id, person.subscriber_id, origin, now, conn)
+    if not departures.lift_within(home, email, by, now, conn):  # somebody did it in the meantime
+        raise Refused(NOT_LISTED)
     return bool(stood)
 
 

@@ -11,7 +11,7 @@ from digest import config, keys
 from digest.db import Database
 from digest.errors import NotFound, Refused
 from digest.home import Home
-from subscribers import asking, consent, directory, histories, on_behalf, suppression
+from subscribers import asking, consent, directory, histories, journal, limits, on_behalf, suppression
 from subscribers.consent import Event, Origin, Proof
 from tests import stage as stages
 from tests.conftest import NOW, SETTINGS
@@ -100,6 +100,26 @@ def test_who_comes_off_the_list_gets_nothing_until_they_confirm(stage: Stage, ho
     assert asking.work_off(home, now=stage.now) == 1
     with stage.db.reading() as conn:
         assert [note.kind for note in histories.page(conn, stage.ids["ann"]).notes] == ["confirm"]
+
+
+def test_what_is_refused_leaves_the_list_and_the_journal_as_they_were(stage: Stage, home: Home) -> None:
+    with stage.db.transaction() as conn:
+        on_behalf.bar(conn, home, "ann@example.org", by="Dana Ruiz", now=stage.now)
+        for _ in range(home.settings.sign_up.per_network):
+            limits.allow(conn, limits.of_network(home.keys, ""), [(10_000, limits.HOUR)], now=stage.now)
+    before = journal.read(home.path)
+    with pytest.raises(Refused, match="within the hour"), stage.db.transaction() as conn:
+        on_behalf.allow(conn, home, "ann@example.org", by="Dana Ruiz", why="A mistake.", now=stage.now)
+    assert journal.read(home.path) == before
+    with stage.db.reading() as conn:
+        assert directory.one(conn, stage.ids["ann"]).reason == "by-staff"
+
+
+def test_that_somebody_is_off_the_list_is_the_last_word_of_the_journal(stage: Stage, home: Home) -> None:
+    with stage.db.transaction() as conn:
+        on_behalf.bar(conn, home, "ann@example.org", by="Dana Ruiz", now=stage.now)
+        on_behalf.allow(conn, home, "ann@example.org", by="Dana Ruiz", why="A mistake.", now=stage.now)
+    assert [line["what"] for line in journal.read(home.path)] == ["suppressed", "left", "lifted"]
 
 
 def test_the_list_is_looked_through_from_the_latest_entry_on(either_db: Database) -> None:
