@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from digest import db, editions, review
 from digest.delivery import owners, staff_mail
+from digest.errors import Refused
 from digest.home import Home
 from digest.tables import clock_watch as t
 
@@ -76,10 +77,11 @@ def look(home: Home, steady: Steady, *, now: datetime) -> Jump | None:
     return jump
 
 
-def has_jumped(conn: Connection) -> bool:
-    """Whether a jump of this machine's clock waits for an answer, as whoever watches it has noted."""
+def refuse_jump(conn: Connection) -> None:
+    """For whoever locks what is to go. Raises Refused while a jump that was noted here waits for an answer."""
     noted = sa.select(t.c.jumped_to).where(t.c.host == owners.here(), t.c.jumped_to.is_not(None))
-    return conn.scalar(noted) is not None
+    if conn.scalar(noted) is not None:
+        raise Refused(f"The clock of this machine jumped. {HELP}")
 
 
 def _jumped(conn: Connection, home: Home, jump: Jump) -> None:

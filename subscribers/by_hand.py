@@ -33,8 +33,7 @@ def send(
     """The edition, locked. Raises Refused, or NotFound for a digest that is not there."""
     if faults := config.sending_faults(home.settings):
         raise Refused(" ".join(faults))
-    if clock_watch.has_jumped(conn):
-        raise Refused(f"The clock of this machine jumped. {clock_watch.HELP}")
+    clock_watch.refuse_jump(conn)
     news.counter(conn)
     digest, series = which(conn, slug, cadence)
     carries = people.owed(conn, digest.id, series.cadence, now=now)

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import Connection
 
-from digest import letters, publications, rules
+import scheduler
+from digest import clock_watch, letters, publications, rules
 from digest.cli import desk, sending
+from digest.editions import Edition
 from digest.errors import Refused
+from digest.home import Home
 from digest.intake import letter as manuscripts
-from digest.letters import Letter, Order, Segment
+from digest.letters import Letter, Order, Ready, Segment
 from subscribers import offices
 from subscribers.offices import Office
 
@@ -58,8 +62,15 @@ def letter(
         ready = letters.check(conn, home.settings, order, now=desk.now())
     office = offices.open_office(home)
     _ask(office, ready, yes=yes or as_json)
-    edition = home.db.run(partial(letters.freeze, settings=home.settings, ready=ready, now=desk.now()))
+    scheduler.watch(office)
+    edition = home.db.run(partial(_freeze, home, ready))
     sending.see_off(office, edition, wait=wait, as_json=as_json)
+
+
+def _freeze(home: Home, ready: Ready, conn: Connection) -> Edition:
+    """Locks the letter. Raises Refused after a jump of the clock that nobody has answered."""
+    clock_watch.refuse_jump(conn)
+    return letters.freeze(conn, home.settings, ready, now=desk.now())
 
 
 def _ask(office: Office, order: Order, *, yes: bool) -> None:

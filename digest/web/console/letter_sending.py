@@ -143,8 +143,7 @@ def _send(site: Site, account: Account, draft_id: int, form: Form, conn: Connect
     now, draft = site.clock(), letter_drafts.find(conn, draft_id)
     if draft.edition_id is not None:
         return editions.find(conn, draft.edition_id)
-    if clock_watch.has_jumped(conn):
-        raise Refused(f"The clock of this machine jumped. {clock_watch.HELP}")
+    clock_watch.refuse_jump(conn)
     reached = letter_reach.count(conn, publications.by_id(conn, draft.text.digest_id), draft.text.segment).gets
     if not reached:
         raise Unconfirmed("There is nobody whom it would go to.")

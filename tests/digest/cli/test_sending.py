@@ -218,6 +218,18 @@ def test_of_many_who_were_not_reached_some_are_named_and_all_on_request(
     assert digest("editions", "show", 1, "--all").out.count(" only_to") == 30
 
 
+def test_after_a_jump_of_the_clock_no_letter_goes(digest: Digest, example: Path) -> None:
+    (example / "letter.md").write_text("---\nsubject: An hour on hiring\n---\nCome at nine.\n")
+    assert digest("run").code == 0, "from now on the clock is known"
+    with sqlite3.connect(example / "digest.db") as conn:
+        conn.execute("UPDATE clock_watch SET wall = wall - 400 * 86400 * 1000000")
+    conn.close()
+    refused = digest("letter", example / "letter.md", "--digest", "weekly", "--yes")
+    assert refused.code == 1
+    assert refused.err.endswith("say so with `digest run --accept-clock`.\n")
+    assert digest("editions", "list", "--json").document == []
+
+
 def test_a_canceled_edition_keeps_its_items(digest: Digest) -> None:
     digest("send", "weekly")
     assert digest("editions", "cancel", 1, "--yes", "--json").document["state"] in ("cancelled", "skipped")

@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from lxml import html
 
-from digest import clock_watch, editions, letter_drafts, letters, tables
+from digest import editions, letter_drafts, letters, tables
+from digest.delivery import owners
 from digest.delivery.transports.base import Answer
 from digest.editions import Edition
 from digest.letters import Segment
@@ -370,13 +371,13 @@ def test_without_an_address_of_its_own_nothing_goes(
     assert "Send to" not in browser.page
 
 
-def test_after_a_jump_of_the_clock_nothing_goes(
-    console: Console, stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_jump_of_the_clock_nothing_goes(console: Console, stage: Stage) -> None:
     browser = console.browser(EDITOR)
     path = begin(browser)
     browser.get(f"{path}/check")
-    monkeypatch.setattr(clock_watch, "has_jumped", lambda conn: True)
+    noted = {"host": owners.here(), "steady": 0, "wall": stage.now, "jumped_to": stage.now}
+    with stage.db.transaction() as conn:
+        conn.execute(sa.insert(tables.clock_watch).values(noted))
     answer = press(browser, path)
     assert answer.status_code == 409
     assert "The clock of this machine jumped." in answer.text
