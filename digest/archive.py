@@ -48,6 +48,11 @@ class Published(Past):
     """An edition as anyone may read it."""
 
     stories: tuple[Story, ...]
+    openings: Mapping[str, str]  # what staff wrote over it, by language, as clean HTML
+
+    def opening(self, language: str) -> str:
+        """The words over it for who reads this language: theirs, or the first there are, or none."""
+        return self.openings.get(language) or next(iter(self.openings.values()), "")
 
 
 def stories(conn: Connection, number: int) -> tuple[Story, ...]:
@@ -79,7 +84,9 @@ def published(conn: Connection, number: int) -> Published:
         raise NotFound(f"Edition {number} has not gone out, or it is not for everyone to read.")
     told = stories(conn, number)
     past = _past(number, edition.series, edition.settings, len(told))
-    return Published(**vars(past), stories=told)
+    written = edition.settings.get("openings", {})
+    openings = {tongue: given["body"] for tongue, given in written.items() if given["body"]}
+    return Published(**vars(past), stories=told, openings=openings)
 
 
 def _past(number: int, cadence: str, settings: Mapping[str, Any], items: int) -> Past:

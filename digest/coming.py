@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from digest import editions, items, occurrences, publications, schedules
+from digest import drafting, editions, occurrences, publications, schedules
 from digest.items import Entry, Item
 from digest.publications import Digest, Series
 
@@ -25,7 +25,7 @@ class Coming:
     digest: Digest
     series: Series
     at: datetime
-    told: tuple[tuple[Entry, Item], ...]  # each with its item as it is now
+    told: tuple[tuple[Entry, Item], ...]  # in reading order, each with its item as it is now
 
     @property
     def enough(self) -> bool:
@@ -53,7 +53,7 @@ def next_runs(conn: Connection, *, now: datetime) -> list[Coming]:
                 continue
             at = _next(conn, digest, series, now)
             if at is not None:
-                found.append(Coming(digest, series, at, _told(conn, series)))
+                found.append(Coming(digest, series, at, drafting.look(conn, series).entries))
     return sorted(found, key=lambda one: (one.at, one.digest.slug, one.series.cadence))
 
 
@@ -77,9 +77,3 @@ def _next(conn: Connection, digest: Digest, series: Series, now: datetime) -> da
     if series.cadence == "instant":
         return occurrences.next_alert(conn, series)
     return occurrences.next_run(conn, digest, series, now)
-
-
-def _told(conn: Connection, series: Series) -> tuple[tuple[Entry, Item], ...]:
-    waiting = editions.waiting(conn, series)
-    by_id = items.by_ids(conn, {entry.item_id for entry in waiting})
-    return tuple((entry, by_id[entry.item_id]) for entry in waiting)

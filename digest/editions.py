@@ -20,7 +20,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import items, news, publications, sharing, tables
+from digest import arrangements, items, news, publications, sharing, tables
+from digest.arrangements import Arrangement
 from digest.config import Settings
 from digest.errors import NotFound, Refused
 from digest.items import Entry
@@ -251,7 +252,7 @@ def collect(conn: Connection, digest_id: int, series: Series, last: int) -> list
 
 def waiting(conn: Connection, series: Series) -> list[Entry]:
     """What the next edition of the series would hold, as things stand."""
-    return collect(conn, series.digest_id, series, news.counter(conn))
+    return collect(conn, series.digest_id, series, news.latest(conn))
 
 
 def held_back(conn: Connection, digest_id: int, cadence: str) -> set[int]:
@@ -270,7 +271,8 @@ def propose(conn: Connection, edition_id: int, series: Series, contents: Sequenc
     """Writes an edition's contents in reading order; none means that it is for owed entries alone."""
     by_id = items.by_ids(conn, {entry.item_id for entry in contents})
     log = {entry.sequence: entry for entry in contents}
-    order = sharing.reading_order(log, log, by_id)
+    arrangement = arrangements.of(conn, series.digest_id, series.cadence)
+    order = sharing.reading_order(log, log, by_id, placed=arrangement.placed)
     rows = [
         {"edition_id": edition_id, "position": n, "sequence": s, "revision": by_id[log[s].item_id].revision}
         for n, s in enumerate(order, 1)
@@ -288,14 +290,24 @@ def propose(conn: Connection, edition_id: int, series: Series, contents: Sequenc
             mark_to=last if rows else series.mark,
             by_hand=run.by_hand,
             starts_at=run.starts_at,
-            content_hash=contents_hash((row["sequence"], row["revision"]) for row in rows),
+            content_hash=contents_hash(((row["sequence"], row["revision"]) for row in rows), arrangement),
         )
     )
 
 
-def contents_hash(pairs: Iterable[tuple[int, int]]) -> str:
-    """What an approval is bound to: the entries, their order, and the exact revision of each item."""
-    return blake2b(json.dumps([list(pair) for pair in pairs]).encode(), digest_size=16).hexdigest()
+def propose_anew(conn: Connection, edition: Edition, series: Series, last: int, now: datetime) -> Edition:
+    """Writes what an edition in review would hold by now; whoever looked at it must look again."""
+    contents = collect(conn, edition.digest_id, series, last)
+    run = Run(now=now, starts_at=edition.starts_at or now, by_hand=edition.by_hand)
+    propose(conn, edition.id, series, contents, last, run)
+    return find(conn, edition.id)
+
+
+def contents_hash(pairs: Iterable[tuple[int, int]], arrangement: Arrangement) -> str:
+    """What an approval is bound to: the entries, their order, the exact revision of each item, and what staff wrote."""
+    told = [list(pair) for pair in pairs]
+    written = json.dumps([told, arrangement.openings] if arrangement.openings else told, sort_keys=True)
+    return blake2b(written.encode(), digest_size=16).hexdigest()
 
 
 def freeze(conn: Connection, edition_id: int, settings: Settings, now: datetime) -> Edition:
@@ -319,6 +331,7 @@ def freeze(conn: Connection, edition_id: int, settings: Settings, now: datetime)
                 day=edition.starts_at or now,
                 since=since(conn, edition.digest_id, edition.series, before=edition.id),
                 series=publications.one_series(conn, edition.digest_id, edition.series),
+                arrangement=arrangements.of(conn, edition.digest_id, edition.series),
             ),
         )
     )
@@ -336,10 +349,11 @@ def snapshot(
     day: datetime,
     since: str,
     series: Series | None = None,
+    arrangement: Arrangement | None = None,
 ) -> dict[str, Any]:
     """Identity and addresses as they are now, in plain values: later changes never touch a frozen edition.
 
-    `series` has the rules of its lists; mails without entries have none.
+    `series` has the rules of its lists, and `arrangement` what staff chose; mails without entries have neither.
     """
     site = settings.site
     return {
@@ -360,6 +374,8 @@ def snapshot(
         "reply_to": digest.reply_to,
         "most": series.most if series else 0,
         "age_limit": series.age_limit if series else 0,
+        "placed": list(arrangement.placed) if arrangement else [],
+        "openings": arrangement.openings if arrangement else {},
     }
 
 

@@ -36,6 +36,11 @@ def counter(conn: Connection) -> int:
     return 0 if value is None else value
 
 
+def latest(conn: Connection) -> int:
+    """The last sequence given, for whoever only looks: the next may be given at once."""
+    return conn.scalar(sa.select(news_counter.c.value)) or 0
+
+
 def lock(conn: Connection) -> None:
     """Lets writers of items go one at a time: what they read stays true until this transaction ends."""
     if conn.scalar(sa.select(news_counter.c.value).with_for_update()) is None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from digest import (
     archive,
+    arrangements,
     editions,
     entry_views,
     items,
@@ -26,6 +27,7 @@ from digest import (
     render,
     sharing,
 )
+from digest.arrangements import Arrangement
 from digest.delivery import ledger, message
 from digest.delivery.message import Recipient
 from digest.editions import Edition
@@ -100,8 +102,9 @@ def make(conn: Connection, home: Home, slug: str, *, now: datetime, cadence: str
         floor=0,
         carry=(),
     )
-    order = sharing.reading_order(share.entries, waiting, by_id)
-    shell = _shell(conn, home, digest, series.cadence, now)
+    arrangement = arrangements.of(conn, digest.id, series.cadence)
+    order = sharing.reading_order(share.entries, waiting, by_id, placed=arrangement.placed)
+    shell = _shell(conn, home, digest, series.cadence, now, arrangement)
     told = [(waiting[sequence], by_id[waiting[sequence].item_id]) for sequence in order]
     rendered, views = _printed(conn, shell, digest.languages[0], told, most=series.most)
     compiled = message.compile(rendered, shell, uid="preview", variant=1, key=bytes(32), date=now)
@@ -140,7 +143,8 @@ def of_edition(conn: Connection, home: Home, edition: Edition, *, language: str 
     if edition.settings:
         shell = render.Shell.from_json(edition.settings)
     else:
-        shell = _shell(conn, home, digest, edition.cadence or render.LETTER, now)
+        chosen = arrangements.of(conn, digest.id, edition.cadence) if edition.cadence else None
+        shell = _shell(conn, home, digest, edition.cadence or render.LETTER, now, chosen)
     if edition.is_letter:
         letter, views = letters.of(conn, edition.id), list[render.EntryView]()
         rendered = letters.rendered(shell, tongue, letter, letters.topic_names(conn, letter.segment))
@@ -162,7 +166,7 @@ def _printed(
 ) -> tuple[render.Rendered, list[render.EntryView]]:
     views = entry_views.of(conn, told, shell.zone)
     order = [entry.sequence for entry, _ in told]
-    return render.Press(shell, language, views).variant(order, most=most), views
+    return render.Press(shell, language, views).variant(order, most=most, opened=True), views
 
 
 def _findings(
@@ -172,7 +176,11 @@ def _findings(
     return preflight.check(rendered, shell, entries=views, known=known)
 
 
-def _shell(conn: Connection, home: Home, digest: Digest, cadence: str, now: datetime) -> render.Shell:
+def _shell(
+    conn: Connection, home: Home, digest: Digest, cadence: str, now: datetime, arrangement: Arrangement | None = None
+) -> render.Shell:
     since = editions.since(conn, digest.id, cadence)
-    plain = editions.snapshot(home.settings, digest, cadence=cadence, edition=0, day=now, since=since)
+    plain = editions.snapshot(
+        home.settings, digest, cadence=cadence, edition=0, day=now, since=since, arrangement=arrangement
+    )
     return render.Shell.from_json(plain)

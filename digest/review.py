@@ -13,9 +13,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import config, db, editions, items, news, tables
+from digest import arrangements, config, editions, items, news, tables
 from digest.config import Settings
-from digest.editions import DRAFT, ENDED, FROZEN, REVIEW, SENDING, Edition, Run
+from digest.editions import DRAFT, ENDED, FROZEN, REVIEW, SENDING, Edition
 from digest.errors import Refused
 from digest.tables import State, edition_entries, variant_entries
 from digest.tables import editions as t
@@ -39,10 +39,7 @@ def approve(
     if seen is not None and seen != edition.content_hash:
         return edition, False
     if edition.content_hash != _hash_now(conn, edition):
-        contents = editions.collect(conn, edition.digest_id, series, last)
-        run = Run(now=now, starts_at=edition.starts_at or now, by_hand=edition.by_hand)
-        editions.propose(conn, edition.id, series, contents, last, run)
-        return editions.find(conn, number), False
+        return editions.propose_anew(conn, edition, series, last, now), False
     conn.execute(sa.update(t).where(t.c.id == number).values(approved_by=by))
     return editions.freeze(conn, number, settings, now), True
 
@@ -63,7 +60,8 @@ def _hash_now(conn: Connection, edition: Edition) -> str:
         .where(e.c.edition_id == edition.id)
         .order_by(e.c.position)
     )
-    return editions.contents_hash((row[0], row[1]) for row in rows)
+    arrangement = arrangements.of(conn, edition.digest_id, edition.series)
+    return editions.contents_hash(((row[0], row[1]) for row in rows), arrangement)
 
 
 def undo(conn: Connection, number: int) -> Edition:
@@ -254,43 +252,3 @@ def _withdrawn_inside(conn: Connection, edition_id: int) -> bool:
         .where(i.c.state != "published")
     )
     return conn.scalar(gone.limit(1)) is not None
-
-
-# --- holding back ----------------------------------------------------------------------------------------------
-
-
-def hold_back(conn: Connection, slug: str, digest_id: int, cadence: str, *, why: str = "") -> list[int]:
-    """Keeps an item out of the coming editions of a series; the sequences held, none when they have gone already.
-
-    Raises Refused while an edition of the series is being prepared.
-    """
-    item = items.find(conn, slug)
-    series = editions.lock_series(conn, digest_id, cadence)
-    found = editions.open_edition(conn, digest_id, cadence)
-    if found and found.state != DRAFT:
-        raise Refused(f"Edition {found.id} is {found.shown_state} already. Undo or cancel it first, then hold it back.")
-    ahead = [entry.sequence for entry in news.of_item(conn, item.id) if entry.sequence > series.mark]
-    for sequence in ahead:
-        row = {"digest_id": digest_id, "cadence": cadence, "sequence": sequence, "why": why}
-        conn.execute(db.insert_new(conn, tables.held_back).values(row))
-    return ahead
-
-
-def release(conn: Connection, slug: str, digest_id: int, cadence: str, *, now: datetime) -> None:
-    """Lets an item go that was held back; when its turn has passed meanwhile it becomes news again, once."""
-    news.lock(conn)  # not the counter first and this later: two who share it would wait for each other
-    item = items.find(conn, slug)
-    series = editions.lock_series(conn, digest_id, cadence)
-    held = editions.held_back(conn, digest_id, cadence)
-    told = news.of_item(conn, item.id)
-    mine = [entry.sequence for entry in told if entry.sequence in held]
-    if not mine or item.state != "published":
-        raise Refused(f"{slug} is not held back from this series, or it is not published.")
-    if any(entry.what == "again" and entry.sequence > max(mine) for entry in told):
-        raise Refused(f"{slug} was let go already, and goes with the next edition.")
-    found = editions.open_edition(conn, digest_id, cadence)
-    if any(sequence <= series.mark for sequence in mine) or (found and found.state != DRAFT):
-        news.write_entry(conn, item.id, item.revision, "again", topics=item.topics, now=now)
-        return
-    h = tables.held_back
-    conn.execute(sa.delete(h).where(h.c.digest_id == digest_id, h.c.cadence == cadence, h.c.sequence.in_(mine)))

@@ -102,17 +102,24 @@ def _latest(sequences: Iterable[int], log: Mapping[int, Entry]) -> set[int]:
 
 
 def reading_order(
-    sequences: Iterable[int], log: Mapping[int, Entry], by_id: Mapping[int, Item], titles: Collection[int] = ()
+    sequences: Iterable[int],
+    log: Mapping[int, Entry],
+    by_id: Mapping[int, Item],
+    titles: Collection[int] = (),
+    placed: Sequence[int] = (),
 ) -> tuple[int, ...]:
     """Featured first, then the newest, then by topic; updates of older items after all that is new. Total, so stable.
 
-    What comes as a title only stands last.
+    Items that staff have `placed` (by id) stand before all others, in that order. What comes as a title only stands
+    last.
     """
+    places = {item: place for place, item in enumerate(placed)}
 
     def rank(sequence: int) -> tuple[object, ...]:
         entry, item = log[sequence], by_id[log[sequence].item_id]
         day = item.published_at.timestamp() if item.published_at else 0.0
         update = entry.what == "update"
-        return (sequence in titles, update, not item.featured, -day, min(item.topics, default=""), -sequence)
+        place = places.get(item.id, len(places))
+        return (sequence in titles, place, update, not item.featured, -day, min(item.topics, default=""), -sequence)
 
     return tuple(sorted(sequences, key=rank))

@@ -228,6 +228,18 @@ held_back = Table(
     Column("why", Text, nullable=False, server_default=""),
 )
 
+arrangements = Table(
+    "arrangements",  # how staff want the coming edition of a series to read; gone when it has been planned
+    metadata,
+    Column("digest_id", ForeignKey("digests.id"), primary_key=True),
+    Column("cadence", Text, primary_key=True),
+    Column("placed", sa.JSON, nullable=False),  # item ids, first to last
+    Column("openings", sa.JSON, nullable=False),  # language to subject and Markdown
+    Column("revision", Integer, nullable=False),  # of the arrangement
+    Column("changed_by", Text, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
 # --- publications ----------------------------------------------------------------------------------------------
 
 digests = Table(

@@ -127,4 +127,4 @@ def _rendered(
     words = wording.of(language)
     lead = words.welcome_lead(words.long(date.fromisoformat(shell.date)))
     press = render.Press(shell, language, entry_views.of(conn, list(told.values()), shell.zone))
-    return press.variant(order, most=shell.most, opening=render.Opening(words.welcome(digest.name), lead))
+    return press.variant(order, most=shell.most, welcome=render.Welcome(words.welcome(digest.name), lead))

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import editions, items, publications, review, tables
+from digest import drafting, editions, items, publications, review, tables
 from digest.config import Settings, Site
 from digest.db import Database
 from digest.delivery import closing, leases, ledger, planning
@@ -23,6 +23,7 @@ from digest.delivery.transports.base import Answer, Body, Receipt, Sequential
 from digest.drafts import Draft
 from digest.editions import Edition, Run
 from digest.keys import Keyring
+from digest.publications import Series
 from digest.tables import State
 from subscribers import members, offers, preferences
 from subscribers.audience import Audience
@@ -128,15 +129,19 @@ class Stage:
         with self.db.transaction() as conn:
             review.publish_item(conn, slug, now=self.now, zone=ZONE)
 
-    def hold(self, slug: str, cadence: str = "weekly") -> list[int]:
+    def series(self, conn: Connection, cadence: str = "weekly") -> Series:
+        """The digest at this cadence, as it stands."""
+        return publications.one_series(conn, self.digest.id, cadence)
+
+    def hold(self, slug: str, cadence: str = "weekly", why: str = "") -> list[int]:
         """Holds an item back from a series."""
         with self.db.transaction() as conn:
-            return review.hold_back(conn, slug, self.digest.id, cadence)
+            return drafting.hold_back(conn, self.series(conn, cadence), slug, why=why, now=self.now)
 
     def release(self, slug: str, cadence: str = "weekly") -> None:
         """Lets it go."""
         with self.db.transaction() as conn:
-            review.release(conn, slug, self.digest.id, cadence, now=self.now)
+            drafting.release(conn, self.series(conn, cadence), slug, now=self.now)
 
     def set(self, **changes: str) -> None:
         """Settings of the digest; `instant__daily_cap` is that of a series, `cadences` what is offered."""

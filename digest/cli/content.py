@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from digest import feeds, items, publications, review
+from digest import drafting, feeds, items, publications, review
 from digest.cli import desk, paper
 from digest.errors import BadInput, Refused
 from digest.home import Home
+from digest.publications import Series
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The item's short name, as in its address.")]
 Digest = Annotated[str, typer.Option(help="The digest's short name, such as weekly.")]
@@ -229,7 +230,11 @@ def hold(
 
 
 def _hold(slug: str, digest: str, cadence: str, why: str, conn: Connection) -> object:
-    return review.hold_back(conn, slug, publications.find(conn, digest).id, cadence, why=why)
+    return drafting.hold_back(conn, _series(conn, digest, cadence), slug, why=why, now=desk.now())
+
+
+def _series(conn: Connection, digest: str, cadence: str) -> Series:
+    return publications.one_series(conn, publications.find(conn, digest).id, cadence)
 
 
 @items_app.command("release")
@@ -243,4 +248,4 @@ def release(
 
 
 def _release(slug: str, digest: str, cadence: str, conn: Connection) -> None:
-    review.release(conn, slug, publications.find(conn, digest).id, cadence, now=desk.now())
+    drafting.release(conn, _series(conn, digest, cadence), slug, now=desk.now())

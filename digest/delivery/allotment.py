@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import editions, languages, news, publications, schedules, sharing, tables
+from digest import arrangements, editions, languages, news, publications, schedules, sharing, tables
 from digest.db import Database
 from digest.delivery import alerts, holders
 from digest.delivery.variants import Bodies
@@ -180,6 +180,8 @@ class Allotment:
         ).rowcount
         if moved != 1:
             raise Stale(f"The mark of the series is no longer where edition {edition.id} began.")
+        if not edition.is_carries:
+            arrangements.forget(conn, edition.digest_id, edition.series)
 
     def _share(self, key: tuple[Any, ...], carry: Sequence[int]) -> tuple[Place, tuple[int, ...] | None]:
         """The place and what stays owed, of all readers with this key."""

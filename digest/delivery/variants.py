@@ -83,12 +83,13 @@ class Bodies:
 
     def body(self, sequences: Collection[int], language: str, titles: Collection[int] = ()) -> Body:
         """The same, compiled without the database: it takes long enough to keep other writers waiting."""
-        order = sharing.reading_order(sequences, self._log, self._items, titles)
+        order = sharing.reading_order(sequences, self._log, self._items, titles, self._shell.placed)
         short = frozenset(titles)
         if (_written(order, short), language) in self._found:
             return Body(language, order, short, None)
         whole = len(order) - len(short)  # titles stand last
-        rendered = self.press(language, order).variant(order, most=min(self._shell.most, whole))
+        own = not self._revisions.keys().isdisjoint(order)  # staff's words are over the edition, not over what is owed
+        rendered = self.press(language, order).variant(order, most=min(self._shell.most, whole), opened=own)
         return Body(language, order, short, rendered)
 
     def reserve(self, body: Body) -> int:

@@ -62,6 +62,15 @@ def written(subject: str, preheader: str, text: str, *, site_url: str) -> Manusc
         raise BadInput("text", f"{fault.where.capitalize()}: {fault.why}", fault.remedy) from error
 
 
+def body(text: str, *, site_url: str) -> Clean:
+    """Some Markdown that stands in a mail, by the rules of a letter. Raises BadInput, its place being `text`."""
+    try:
+        return _body(Front({}, text), f"{site_url}/")
+    except BadInput as error:
+        fault = error.problem
+        raise BadInput("text", f"{fault.where.capitalize()}: {fault.why}", fault.remedy) from error
+
+
 def _manuscript(parts: Front, base: str) -> Manuscript:
     for name in parts.fields:
         if name not in FIELDS:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from digest.render.letters import CADENCE as LETTER
 from digest.render.letters import counted, letter
 from digest.render.notices import Button, notice
-from digest.render.press import Opening, Press
-from digest.render.shapes import SLOTS, Call, EntryView, Rendered, Shell, clean, slot
+from digest.render.press import Press, Welcome
+from digest.render.shapes import SLOTS, Call, EntryView, Opening, Rendered, Shell, clean, slot
 
 __all__ = [
     "LETTER",
@@ -24,6 +24,7 @@ __all__ = [
     "Press",
     "Rendered",
     "Shell",
+    "Welcome",
     "clean",
     "counted",
     "letter",

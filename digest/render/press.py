@@ -13,7 +13,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from digest.render import budget, entries, inlining, plain, quoted, templates
+from digest.render import bodies, budget, entries, inlining, plain, quoted, templates
 from digest.render import words as wording
 from digest.render.entries import LINE, Piece
 from digest.render.shapes import SLOT, EntryView, Rendered, Shell, clean, slot, tidied
@@ -29,11 +29,20 @@ _WORDS_PER_MINUTE = 230
 
 
 @dataclass(frozen=True)
-class Opening:
+class Welcome:
     """What stands above the items of a mail that is no edition of its own: its subject and heading, and a paragraph."""
 
     heading: str
     lead: str
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What staff wrote over the edition, ready to stand in a mail."""
+
+    subject: str = ""
+    html: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,7 @@ class Press:
         self._shell = tidied(shell)
         self._words = wording.of(language)
         self._frame = _frame(self._shell, self._words)
+        self._written = _written(self._shell, language)
         self._pieces: dict[int, Piece] = {}
         self.add(entries)
 
@@ -66,34 +76,40 @@ class Press:
         fresh = [view for view in views if view.sequence not in self._pieces]
         self._pieces.update(entries.prepare(self._shell, self._words, fresh))
 
-    def variant(self, sequences: Sequence[int], *, most: int, opening: Opening | None = None) -> Rendered:
-        """The mail with these entries in this order, those beyond `most` as titles only."""
+    def variant(
+        self, sequences: Sequence[int], *, most: int, welcome: Welcome | None = None, opened: bool = False
+    ) -> Rendered:
+        """The mail with these entries in this order, those beyond `most` as titles only.
+
+        With `opened` it has the subject and the opening words that staff wrote over the edition, if they did.
+        """
         pieces = [self._pieces[sequence] for sequence in sequences]
         if not pieces:
             raise ValueError("a mail needs at least one entry")
-        texts = self._opened(opening) if opening else self._texts(pieces)
-        heading = texts["heading"]
+        written = self._written if opened else _Words()
+        texts = self._welcome(welcome) if welcome else self._texts(pieces, written)
         room = budget.LIMIT - self._frame.size - sum(quoted.bound(escape(text)) for text in texts.values())
-        levels, shortened = budget.levels([piece.sizes for piece in pieces], most, room, self._frame.gap)
+        sizes = [piece.sizes for piece in pieces]
+        levels, shortened = budget.levels(sizes, most, room - quoted.bound(written.html), self._frame.gap)
         return Rendered(
-            subject=heading,
-            html=self._html(texts, pieces, levels),
-            text=self._text(texts, pieces, levels),
+            subject=texts["heading"],
+            html=self._html(texts, written.html, pieces, levels),
+            text=self._text(texts, written.text, pieces, levels),
             shortened=shortened,
         )
 
-    def _texts(self, pieces: Sequence[Piece]) -> dict[str, str]:
-        heading, summary = headline(self._words, pieces), self._summary(pieces)
+    def _texts(self, pieces: Sequence[Piece], written: _Words) -> dict[str, str]:
+        heading, summary = written.subject or headline(self._words, pieces), self._summary(pieces)
         preheader = self._preheader(pieces[0], summary)
         return {"heading": heading, "subject": heading, "summary": summary, "preheader": preheader}
 
-    def _opened(self, opening: Opening) -> dict[str, str]:
-        heading = entries.shorten(clean(opening.heading), SUBJECT, self._words)
-        preheader = entries.shorten(opening.lead, PREHEADER, self._words)
-        return {"heading": heading, "subject": heading, "summary": opening.lead, "preheader": preheader}
+    def _welcome(self, welcome: Welcome) -> dict[str, str]:
+        heading = entries.shorten(clean(welcome.heading), SUBJECT, self._words)
+        preheader = entries.shorten(welcome.lead, PREHEADER, self._words)
+        return {"heading": heading, "subject": heading, "summary": welcome.lead, "preheader": preheader}
 
-    def _html(self, texts: dict[str, str], pieces: Sequence[Piece], levels: Sequence[int]) -> str:
-        filled = {name: escape(text) for name, text in texts.items()}
+    def _html(self, texts: dict[str, str], opening: str, pieces: Sequence[Piece], levels: Sequence[int]) -> str:
+        filled = {name: escape(text) for name, text in texts.items()} | {"opening": opening}
         blocks: list[str] = []
         for place, (piece, level) in enumerate(zip(pieces, levels, strict=False)):
             if level == LINE and place and levels[place - 1] != LINE:
@@ -106,10 +122,11 @@ class Press:
         filled["entries"] = "\n".join(blocks)
         return "".join(filled[part] if at % 2 else part for at, part in enumerate(self._frame.html))
 
-    def _text(self, texts: dict[str, str], pieces: Sequence[Piece], levels: Sequence[int]) -> str:
+    def _text(self, texts: dict[str, str], opening: str, pieces: Sequence[Piece], levels: Sequence[int]) -> str:
         blocks = [
             self._frame.head,
             f"{plain.title(texts['heading'])}\n{plain.fold(texts['summary'].replace(NBSP, ' '))}",
+            *filter(None, [opening]),
         ]
         for place, (piece, level) in enumerate(zip(pieces, levels, strict=False)):
             if level == LINE and place and levels[place - 1] != LINE:
@@ -145,6 +162,16 @@ def headline(words: Words, pieces: Sequence[Piece]) -> str:
     return pattern.replace("\0", entries.shorten(title, SUBJECT + 1 - len(pattern), lead.own))
 
 
+def _written(shell: Shell, language: str) -> _Words:
+    opening = shell.openings.get(language)
+    if opening is None:
+        return _Words()
+    body = bodies.dress(opening.body, shell.site_url)
+    piece = templates.piece("opening", Markup(body.html))  # noqa: S704  # has passed the trust border
+    (html,) = inlining.fragments([piece], templates.css("mail.css")) if body.text else ("",)
+    return _Words(clean(opening.subject), html, body.text)
+
+
 def _frame(shell: Shell, words: Words) -> _Frame:
     line = words.label_line(shell.cadence, words.long(shell.day))
     digest, sent_to = words.digest(shell.cadence), words.sent_to(slot("masked"))
@@ -155,7 +182,7 @@ def _frame(shell: Shell, words: Words) -> _Frame:
         "digest.html",
         shell,
         words,
-        **{name: f"@@:{name}@@" for name in ("subject", "heading", "summary", "entries")},
+        **{name: f"@@:{name}@@" for name in ("subject", "heading", "summary", "opening", "entries")},
         label=words.mail_label(shell.cadence, shell.site_name),
         label_line=line,
         calls=[shell.calls_to_action[at : at + 3] for at in range(0, len(shell.calls_to_action), 3)],

@@ -55,6 +55,14 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Opening:
+    """What staff wrote over an edition in one language; either may be empty."""
+
+    subject: str = ""
+    body: str = ""  # clean HTML
+
+
+@dataclass(frozen=True)
 class Shell:
     """Everything of an edition that all its mails share, as it was at freeze. Dates are ISO text in `zone`."""
 
@@ -76,6 +84,8 @@ class Shell:
     key: int = 1  # the number of the key that made Message-IDs and links
     most: int = 12  # entries beyond it go on as titles
     age_limit: int = 0  # days; older entries come as titles; 0: never
+    placed: tuple[int, ...] = ()  # items that staff put in this order, before all others
+    openings: Mapping[str, Opening] = field(default_factory=dict)  # by language
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a JSON column."""
@@ -84,7 +94,10 @@ class Shell:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Shell:
         """The shell that `to_json` described."""
-        return cls(**(dict(plain) | {"calls_to_action": tuple(Call(**call) for call in plain["calls_to_action"])}))
+        calls = tuple(Call(**call) for call in plain["calls_to_action"])
+        openings = {language: Opening(**opening) for language, opening in plain.get("openings", {}).items()}
+        placed = tuple(plain.get("placed", ()))
+        return cls(**(dict(plain) | {"calls_to_action": calls, "openings": openings, "placed": placed}))
 
     @property
     def host(self) -> str:

@@ -110,7 +110,7 @@ class Book:
             digits=self.words.digits,
         )
         env.globals.update(site=self.site.home.settings.site, style=static("site.css"), static=static)
-        env.globals.update(calls=self.calls, body=lambda item: Markup(item.body))  # noqa: S704 - markup cleaned it
+        env.globals.update(calls=self.calls, body=lambda item: Markup(item.body), clean=Markup)  # noqa: S704 - markup cleaned it
         env.globals.update(words=self.words, _=self.say, ngettext=self.count, strong=strong, link=link)
         env.globals.update(address=address)
         return env

@@ -49,6 +49,12 @@ def rendered(view: render.EntryView, shell: render.Shell = SHELL, language: str 
     return render.Press(shell, language, [view]).variant([view.sequence], most=12)
 
 
+def opened(language: str = "en", **written: str) -> render.Rendered:
+    """An edition over which staff wrote something in English."""
+    shell = replace(SHELL, openings={"en": render.Opening(**written)})
+    return render.Press(shell, language, ENTRIES).variant(SEQUENCES, most=12, opened=True)
+
+
 def letter(language: str = "en") -> render.Rendered:
     """A letter with everything that a body may hold."""
     shell = replace(SHELL, cadence=render.LETTER)
@@ -328,3 +334,38 @@ def test_from_the_tenth_item_on_the_lines_still_stand_in_one_column() -> None:
     text = render.Press(SHELL, "en", views).variant(range(10), most=12).text
     assert "\n9. A plain title\n   Fact sheet" in text
     assert "\n10. A plain title\n    Fact sheet" in text
+
+
+# --- what staff write over an edition --------------------------------------------------------------------------
+
+
+def test_staff_write_over_an_edition_in_the_same_words_in_both_parts() -> None:
+    body = '<p>Dear readers,</p><p>see <a href="/items/lpr-hiring">who may serve</a> first. @@unsubscribe@@</p>'
+    made = opened(subject="Who may serve, and who decides", body=body)
+    golden("opened.html", made.html)
+    golden("opened.txt", made.text)
+    assert made.subject == "Who may serve, and who decides"
+    assert made.html.count("@@unsubscribe@@") == opened().html.count("@@unsubscribe@@")  # nobody forges a slot
+
+
+@pytest.mark.parametrize(("subject", "body"), [("Only a subject", ""), ("", "<p>Only an opening.</p>")])
+def test_either_may_be_empty(subject: str, body: str, press: render.Press) -> None:
+    made, plain = opened(subject=subject, body=body), press.variant(SEQUENCES, most=12)
+    assert made.subject == (subject or plain.subject)
+    assert ("Only an opening." in made.text) == bool(body)
+    if not body:
+        assert made.html.replace(subject, plain.subject) == plain.html
+
+
+def test_it_stands_over_no_other_language_and_over_nothing_that_is_only_owed(press: render.Press) -> None:
+    written = {"subject": "Ours", "body": "<p>Ours alone.</p>"}
+    assert "Ours" not in opened("es", **written).html
+    shell = replace(SHELL, openings={"en": render.Opening(**written)})
+    owed = render.Press(shell, "en", ENTRIES).variant(SEQUENCES, most=12)
+    assert owed == press.variant(SEQUENCES, most=12)
+
+
+def test_long_opening_words_leave_room_within_the_size_that_is_shown_whole() -> None:
+    made = opened(body="".join(f"<p>{'Words of ours. ' * 60}</p>" for _ in range(64)))
+    assert len(quoted.encode(made.html)) <= budget.LIMIT
+    assert made.shortened

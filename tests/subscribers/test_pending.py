@@ -278,8 +278,7 @@ def test_a_planned_mail_loses_what_is_withdrawn_unless_staff_send_it_all_the_sam
 
 def test_what_staff_hold_back_says_why_also_when_the_series_went_by(stage: Stage) -> None:
     stage.publish("x", "hiring")
-    with stage.db.transaction() as conn:
-        review.hold_back(conn, "x", stage.digest.id, "weekly", why="A number is in doubt.")
+    stage.hold("x", why="A number is in doubt.")
     told = "held back by staff in the weekly series: A number is in doubt"
     assert (only(stage).outcome, only(stage).explained) == ("held", told)
     stage.publish("y", "hiring")

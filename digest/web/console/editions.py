@@ -14,7 +14,7 @@ from typing import Any
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest import archive, config, editions, letter_drafts, letters, previews, review
+from digest import archive, coming, config, editions, letter_drafts, letters, previews, publications, review
 from digest.delivery import closing, progress, runs
 from digest.delivery.runs import Listed
 from digest.editions import ENDED, REVIEW, SENDING, Edition
@@ -49,10 +49,20 @@ def show_all(request: WebRequest) -> Response[Any]:
     with site.home.db.reading() as conn:
         found = runs.page(conn, below=below, limit=runs.PER_PAGE + 1)
         waiting = runs.open_ones(conn) if below is None else []
+        ahead = coming.next_runs(conn, now=site.clock()) if below is None else []
     shown = [one for one in found[: runs.PER_PAGE] if one.edition.state in (*ENDED, editions.DRAFT)]
     more = found[runs.PER_PAGE - 1].edition.id if len(found) > runs.PER_PAGE else None
     return frame.page(
-        request, "editions.html", here=HERE, waiting=waiting, shown=shown, more=more, below=below, **words(site)
+        request,
+        "editions.html",
+        here=HERE,
+        ahead=ahead,
+        waiting=waiting,
+        shown=shown,
+        more=more,
+        below=below,
+        cadences=frame.CADENCES,
+        **words(site),
     )
 
 
@@ -66,6 +76,7 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
     with site.home.db.reading() as conn:
         listed = runs.one(conn, number)
         edition = listed.edition
+        slug = publications.by_id(conn, edition.digest_id).slug
         stories = archive.stories(conn, number)
         letter = letters.of(conn, number) if edition.is_letter else None
         under_way = progress.look(conn, number, now=site.clock()) if edition.shown_state == SENDING else None
@@ -77,6 +88,7 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         status=status,
         here=HERE,
         one=listed,
+        slug=slug,
         stories=stories,
         letter=letter,
         under_way=under_way,
