@@ -138,6 +138,11 @@ class Stage:
         with self.db.transaction() as conn:
             return drafting.hold_back(conn, self.series(conn, cadence), slug, why=why, now=self.now)
 
+    def arrange(self, slug: str, cadence: str = "weekly") -> None:
+        """Puts an item first in the coming edition."""
+        with self.db.transaction() as conn:
+            drafting.move(conn, self.series(conn, cadence), slug, "first", by="Tom", now=self.now)
+
     def release(self, slug: str, cadence: str = "weekly") -> None:
         """Lets it go."""
         with self.db.transaction() as conn:

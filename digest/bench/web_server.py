@@ -49,8 +49,8 @@ def site(folder: Path) -> Iterator[Figures]:
     database = Database(made_up.database_url(folder))
     home = Home(folder, made_up.settings(TransportSection()), made_up.KEYS, database)
     settings = uvicorn.Config(
-        app.create(home), host=HOST, port=0, log_level="critical", access_log=False, server_header=False,
-        proxy_headers=False,
+        app.create(home), host=HOST, port=0, log_level="critical", access_log=False, lifespan="off",
+        server_header=False, proxy_headers=False,
     )  # fmt: skip
     server = uvicorn.Server(settings)
     listening = settings.bind_socket()

@@ -115,6 +115,7 @@ def serve_forever(where: desk.Desk, host: str, port: int, *, alone: bool = False
         port=port,
         log_level="warning",
         access_log=False,  # links are secrets
+        lifespan="off",  # nothing of ours begins or ends with the server
         server_header=False,
         proxy_headers=False,  # the site's own trusted_proxies decides whom to believe
     )

@@ -11,15 +11,15 @@ import secrets
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
 import structlog
 from litestar import Litestar, Response
-from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.response import Redirect
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Receive, Send
 
 from digest import errors
 from digest.home import Home
@@ -46,7 +46,20 @@ def create(
     home: Home, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC), patience: float = feed_path.PATIENCE
 ) -> ASGIApp:
     """The application that serves `home`; its feeds are at most `patience` seconds behind the store."""
-    app = Litestar(
+    site, pages_of_all = Site(home, clock), _pages()
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        scope["state"] = {**scope.get("state", {}), "site": site}
+        await pages_of_all(scope, receive, send)
+
+    guarded = Guard(app, trusted_proxies=home.settings.site.trusted_proxies)
+    return FeedPath(guarded, home, patience=patience)
+
+
+@cache
+def _pages() -> Litestar:
+    """All pages, made once in a process: they ask the request for whose home it is."""
+    return Litestar(
         route_handlers=[
             *public.HANDLERS,
             *searching.HANDLERS,
@@ -56,14 +69,11 @@ def create(
             *pages.HANDLERS,
             CONSOLE,
         ],
-        state=State({"site": Site(home, clock)}),
         exception_handlers={Exception: error_page, door.Elsewhere: elsewhere, NotAuthorizedException: to_sign_in},
         openapi_config=None,
         logging_config=None,
         request_max_body_size=forms.LARGEST,
     )
-    guarded = Guard(app, trusted_proxies=home.settings.site.trusted_proxies)
-    return FeedPath(guarded, home, patience=patience)
 
 
 def elsewhere(request: WebRequest, error: door.Elsewhere) -> Redirect:

@@ -183,7 +183,7 @@ class Book:
 
 def of(request: WebRequest) -> Site:
     """The site that serves this request."""
-    site: Site = request.app.state["site"]
+    site: Site = request.state["site"]
     return site
 
 

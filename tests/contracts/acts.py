@@ -119,6 +119,18 @@ class Acts:
 
     def hold(self, which: int) -> None:
         """Holds an item back from a series that has it before it, as long as that may be."""
+        for slug, cadence in chosen(self._ahead(), which):
+            with contextlib.suppress(Refused):
+                self.stage.hold(slug, cadence)
+
+    def arrange(self, which: int) -> None:
+        """Puts an item first in the coming edition of a series, as long as that may be."""
+        for slug, cadence in chosen(self._ahead(), which):
+            with contextlib.suppress(Refused):
+                self.stage.arrange(slug, cadence)
+
+    def _ahead(self) -> list[tuple[str, str]]:
+        """What the series have before them."""
         states = self._items()
         ahead = {
             (entry.item, cadence)
@@ -126,9 +138,7 @@ class Acts:
             for entry in self.oracle.log.values()
             if entry.sequence > self.stage.mark(cadence) and states[entry.item] == "published"
         }
-        for slug, cadence in chosen(sorted(ahead), which):
-            with contextlib.suppress(Refused):
-                self.stage.hold(slug, cadence)
+        return sorted(ahead)
 
     def release(self, which: int) -> None:
         """Lets an item go that is held back."""

@@ -66,6 +66,7 @@ CONTENT = st.one_of(
     acts("republish", which),
     acts("hold", which),
     acts("hold", which),
+    acts("arrange", which),
     acts("release", which),
 )
 STAFF = st.one_of(

@@ -37,6 +37,7 @@ def serve(home: Home, clock: Callable[[], datetime] = lambda: NOW) -> Iterator[s
         port=0,
         log_level="critical",
         access_log=False,
+        lifespan="off",
         server_header=False,
         proxy_headers=False,
         loop="asyncio",

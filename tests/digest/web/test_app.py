@@ -7,8 +7,6 @@ from datetime import timedelta
 
 import pytest
 import structlog
-from litestar import Litestar
-from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.testing import RequestFactory
 from structlog.testing import capture_logs
@@ -60,8 +58,7 @@ def test_an_error_is_a_page_with_one_way_on(empty: Served, path: str, status: in
 
 
 def test_an_answer_that_names_the_seconds_says_until_when(home: Home) -> None:
-    site = State({"site": Site(home, lambda: NOW + timedelta(seconds=30))})
-    request = RequestFactory(app=Litestar([], state=site)).get("/")
+    request = RequestFactory().get("/", state={"site": Site(home, lambda: NOW + timedelta(seconds=30))})
     for error, expected in (
         (HTTPException(status_code=429, headers={"retry-after": "300"}), "Try again after 7:06 a.m. (New York)."),
         (Busy("held"), "Nothing was changed. Try again after 7:02 a.m. (New York)."),
