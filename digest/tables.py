@@ -464,6 +464,7 @@ deliveries = Table(
     Column("updated_at", Instant),
     Column("provider_id", Text),
     Column("carried", sa.Boolean, nullable=False, server_default=sa.false()),  # its entries went back
+    Column("provider", SmallInteger, nullable=False, server_default="-1"),  # of the mailbox, when it was planned
     sa.ForeignKeyConstraint(["edition_id", "batch_n"], ["batches.edition_id", "batches.n"], name="fk_deliveries_batch"),
     sa.UniqueConstraint("edition_id", "subscriber_id", name="uq_deliveries_subscriber"),
     sa.CheckConstraint("state BETWEEN 0 AND 5", name="state"),
@@ -479,6 +480,17 @@ mailed = Table(
     Column("people", Integer, nullable=False),
     Column("accepted", Integer, nullable=False),  # of the whole edition at that moment: another sum, count anew
     Index("ix_mailed_sequence", "sequence"),
+)
+
+provider_sums = Table(
+    "provider_sums",  # what became of the deliveries of an edition that has ended, by mail provider
+    metadata,
+    Column("edition_id", ForeignKey("editions.id"), primary_key=True),
+    Column("provider", SmallInteger, primary_key=True),  # as in `delivery.providers`
+    Column("state", SmallInteger, primary_key=True),  # as deliveries
+    Column("code", Text, primary_key=True),  # the same, empty where there is none
+    Column("people", Integer, nullable=False),
+    sa.CheckConstraint("people >= 0", name="people"),
 )
 
 replies = Table(
@@ -507,6 +519,13 @@ clock_watch = Table(
     Column("steady", BigInteger, nullable=False),  # microseconds since the boot
     Column("wall", Instant, nullable=False),
     Column("jumped_to", Instant),
+)
+
+clock_passes = Table(
+    "clock_passes",  # when the clock of each machine last did what was due
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
 )
 
 pace_buckets = Table(

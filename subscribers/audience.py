@@ -72,6 +72,7 @@ class Audience:
                 subscribers.c.language,
                 subscriptions.c.rev,
                 sa.case((carry.is_(None), 0), else_=subscriptions.c.titles_upto),
+                subscribers.c.provider,
             )
             .order_by(subscriptions.c.subscriber_id)
         )
@@ -79,16 +80,18 @@ class Audience:
 
     def addressees(
         self, conn: Connection, edition: Edition, segment: Segment, low: int, high: int
-    ) -> Sequence[tuple[int, str, int]]:
-        """Of a letter's readers without a row, by id: id, language and revision as read."""
+    ) -> Sequence[tuple[int, str, int, int]]:
+        """Of a letter's readers without a row, by id: id, language, revision as read and provider."""
         mine = (subscriptions.c.subscriber_id >= low, subscriptions.c.subscriber_id < high)
         rows = conn.execute(
             _active(conn, edition.digest_id, segment)
             .where(*mine, ~_has_row(edition.id))
-            .with_only_columns(subscriptions.c.subscriber_id, subscribers.c.language, subscriptions.c.rev)
+            .with_only_columns(
+                subscriptions.c.subscriber_id, subscribers.c.language, subscriptions.c.rev, subscribers.c.provider
+            )
             .order_by(subscriptions.c.subscriber_id)
         )
-        return [(reader, language, rev) for reader, language, rev in rows]
+        return [(reader, language, rev, provider) for reader, language, rev, provider in rows]
 
     def count(self, conn: Connection, digest_id: int, segment: Segment) -> int:
         """How many people a letter would go to now."""

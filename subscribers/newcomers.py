@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from digest import db, markup, publications, rules
+from digest.delivery import providers
 from digest.errors import BadInput
 from subscribers import consent, preferences
 from subscribers.consent import Origin
@@ -103,6 +104,7 @@ class Writer:
                 "name": one.choices.name or "",
                 "language": one.choices.language or self._digest.languages[0],
                 "created_at": self._now,
+                "provider": providers.of_address(one.address.key),
             }
             for one in people
             if one.address.key not in known

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from digest import publications
+from digest.delivery import providers
 from digest.errors import BadInput
 from digest.home import Home
 from digest.keys import Keyring
@@ -110,7 +111,8 @@ def move(conn: Connection, home: Home, link: SentLink, *, origin: Origin, now: d
         return
     theirs = suppression.hash_of(home.keys, address.key)
     suppression.lift_by_opt_in(conn, theirs)
-    values = {"email": address.email, "email_key": address.key, "email_hash": theirs}
+    provider = providers.of_address(address.key)
+    values = {"email": address.email, "email_key": address.key, "email_hash": theirs, "provider": provider}
     conn.execute(sa.update(t).where(t.c.id == old.id).values(values))
     consent.record(conn, old.id, "moved", digest_id=link.digest_id, now=now, origin=origin)
     digest = publications.by_id(conn, link.digest_id)

@@ -7,7 +7,7 @@ and carries are interned, so a million readers share a few hundred rows. Shares 
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy import Column, ForeignKey, Integer, Table, Text
+from sqlalchemy import Column, ForeignKey, Integer, SmallInteger, Table, Text
 from sqlalchemy.types import LargeBinary
 
 from digest.tables import Instant, metadata
@@ -22,6 +22,7 @@ subscribers = Table(
     Column("name", Text, nullable=False, server_default=""),
     Column("language", Text, nullable=False, server_default="en"),
     Column("created_at", Instant, nullable=False),
+    Column("provider", SmallInteger, nullable=False, server_default="0"),  # of the mailbox, by the domain
     sa.Index("ix_subscribers_email_hash", "email_hash"),
     sqlite_autoincrement=True,
 )

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from digest import drafting, editions, items, publications, review, tables
 from digest.config import Settings, Site
 from digest.db import Database
-from digest.delivery import closing, leases, ledger, planning
+from digest.delivery import closing, leases, ledger, planning, provider_sums
 from digest.delivery.message import Recipient
 from digest.delivery.sender import Sender
 from digest.delivery.transports.base import Answer, Body, Receipt, Sequential
@@ -329,3 +329,6 @@ class Stage:
                 assert counted == rows, (edition.id, counted, rows)
                 if edition.state in editions.ENDED:
                     assert counted.remaining == 0, (edition.id, edition.state, counted)
+                kept = provider_sums.of_edition(conn, edition)
+                assert kept.adds_up, (edition.id, edition.state, kept)
+                assert set(kept.sums) == set(provider_sums.count(conn, edition.id).sums), edition.id

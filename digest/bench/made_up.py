@@ -172,6 +172,7 @@ def _people(conn: sa.Connection, digest_id: int, shape: Shape, owed: Sequence[in
                 "name": "",
                 "language": LANGUAGES[k % 2],
                 "created_at": NOW,
+                "provider": k % 5,
             }
         )
         subscribed.append(

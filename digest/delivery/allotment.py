@@ -43,6 +43,7 @@ class Reader(NamedTuple):
     language: str
     rev: int
     titles_upto: int  # 0 without a carry
+    provider: int  # of their mailbox
 
 
 class Audience(Protocol):
@@ -64,8 +65,8 @@ class Audience(Protocol):
 
     def addressees(
         self, conn: Connection, edition: Edition, segment: Segment, low: int, high: int
-    ) -> Sequence[tuple[int, str, int]]:
-        """Of a letter's readers without a row, with low <= id < high: id, language and revision as read."""
+    ) -> Sequence[tuple[int, str, int, int]]:
+        """Of a letter's readers without a row, with low <= id < high: id, language, revision as read and provider."""
 
     def wants(self, conn: Connection, set_id: int) -> Callable[[tuple[str, ...]], str]:
         """How often these choices ask for an entry with these topics: a cadence or "off"."""
@@ -99,8 +100,13 @@ class Fate(IntEnum):
 
 
 Place = tuple[Fate, int]  # with the number of the variant, 0 without
-# due and deadline -> place -> ids and revisions as read
-Groups = dict[tuple[datetime, datetime], dict[Place, tuple["array[int]", "array[int]"]]]
+Spot = tuple["array[int]", "array[int]", "array[int]"]  # of each reader: id, revision as read, mail provider
+Groups = dict[tuple[datetime, datetime], dict[Place, Spot]]  # by due time and deadline
+
+
+def nobody_yet() -> Spot:
+    """A place that no reader has yet."""
+    return array("q"), array("q"), array("b")
 
 
 @dataclass
@@ -143,11 +149,11 @@ class Allotment:
     ) -> tuple[Groups, dict[int, tuple[int, ...]]]:
         """The readers by due time and place; this loop is half of what planning costs."""
         groups: Groups = {}
-        spots: dict[tuple[int, Place], tuple[array[int], array[int]]] = {}
+        spots: dict[tuple[int, Place], Spot] = {}
         keeps: dict[int, tuple[int, ...]] = {}
         nobody: frozenset[int] = frozenset()
         mark = self.edition.mark_from
-        for reader, set_id, since, carry_id, slot_id, language, rev, titles_upto in rows:
+        for reader, set_id, since, carry_id, slot_id, language, rev, titles_upto, provider in rows:
             floor = since if since > mark else mark
             key = (set_id, floor, carry_id, language, had.get(reader, nobody) if had else nobody, titles_upto)
             place, keep = self._shares.get(key) or self._share(key, carries.get(carry_id or 0, ()))
@@ -160,10 +166,11 @@ class Allotment:
             spot = spots.get((slot_id, place))
             if spot is None:
                 due = self._dues.get(slot_id) or self._due(slot_id)
-                spot = groups.setdefault(due, {}).setdefault(place, (array("q"), array("q")))
+                spot = groups.setdefault(due, {}).setdefault(place, nobody_yet())
                 spots[slot_id, place] = spot
             spot[0].append(reader)
             spot[1].append(rev)
+            spot[2].append(provider)
         return groups, keeps
 
     def put_off(self, conn: Connection, readers: Sequence[tuple[int, int]]) -> None:

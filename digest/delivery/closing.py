@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from digest import editions
 from digest.db import Database
-from digest.delivery import leases, ledger, mailed, outcomes
+from digest.delivery import leases, ledger, mailed, outcomes, provider_sums
 from digest.delivery.allotment import Audience
 from digest.editions import Edition
 from digest.errors import Refused
@@ -108,6 +108,7 @@ def _close(edition_id: int, now: datetime, conn: Connection) -> bool:
         sa.update(t).where(t.c.id == edition_id).values(state=state, closed_at=now, paused_at=None, question=False)
     )
     mailed.keep(conn, edition_id)
+    provider_sums.keep(conn, edition_id)
     return True
 
 

@@ -7,7 +7,6 @@ Killed anywhere, planning goes on with the variants that are stored. Writes noth
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,7 @@ from sqlalchemy import Connection
 from digest import languages, letters, publications, render
 from digest.db import Database
 from digest.delivery import ledger, variants
-from digest.delivery.allotment import DEADLINE, Audience, Fate, Groups, Place
+from digest.delivery.allotment import DEADLINE, Audience, Fate, Groups, Place, Spot, nobody_yet
 from digest.editions import Edition
 from digest.letters import Letter
 from digest.tables import variants as t
@@ -43,12 +42,13 @@ class Addressing:
         """Readers with low <= id < high that have no row yet; a letter leaves nobody anything owed."""
         with self.db.reading() as conn:
             rows = self.audience.addressees(conn, self.edition, self.letter.segment, low, high)
-        readers: dict[Place, tuple[array[int], array[int]]] = {}
-        for reader, language, rev in rows:
+        readers: dict[Place, Spot] = {}
+        for reader, language, rev, provider in rows:
             place = (Fate.PLANNED, self._variant(language))
-            ids, revs = readers.setdefault(place, (array("q"), array("q")))
+            ids, revs, providers = readers.setdefault(place, nobody_yet())
             ids.append(reader)
             revs.append(rev)
+            providers.append(provider)
         due = max(self.edition.starts_at or self.edition.created_at, self.now)
         return ({(due, due + DEADLINE): readers} if readers else {}), {}
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from digest import tables
 from digest.db import adding
-from digest.delivery import ledger
+from digest.delivery import ledger, provider_sums
 from digest.delivery.ledger import AddressBook, Lease, Marked
 from digest.delivery.transports.base import Answer, Receipt
 from digest.editions import Edition
@@ -221,16 +221,17 @@ def settle_unsure(
         deliveries.c.subscriber_id == subscriber_id,
         deliveries.c.state == State.UNSURE,
     )
-    n = conn.scalar(sa.select(deliveries.c.batch_n).where(*unsure))
-    if n is None:
+    row = conn.execute(sa.select(deliveries.c.batch_n, deliveries.c.provider).where(*unsure)).one_or_none()
+    if row is None:
         return False
     new = State.ACCEPTED if arrived else State.FAILED
-    ledger.count(conn, edition_id, n, {State.UNSURE: -1, new: 1})
+    ledger.count(conn, edition_id, row.batch_n, {State.UNSURE: -1, new: 1})
     changed = conn.execute(
         sa.update(deliveries).where(*unsure).values(state=new, code=None if arrived else reason, updated_at=now)
     ).rowcount
     if changed != 1:
         raise Stale(f"A row of edition {edition_id} was settled by someone else at the same time.")
+    provider_sums.settle(conn, edition_id, row.provider, new, "" if arrived else reason)
     return True
 
 

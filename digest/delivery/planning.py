@@ -61,7 +61,7 @@ class _Slice:
     due: datetime
     deadline: datetime
     fate: Fate
-    readers: list[tuple[int, int, int]]  # id, variant, revision as read
+    readers: list[tuple[int, int, int, int]]  # id, variant, revision as read, mail provider
 
 
 def plan(db: Database, edition_id: int, audience: Audience, *, now: datetime, owner: str) -> bool:
@@ -150,7 +150,9 @@ def _slices(groups: Groups) -> Iterator[_Slice]:
         for fate in Fate:
             places = sorted(place for place in by_place if place[0] is fate)
             readers = [
-                (reader, place[1], rev) for place in places for reader, rev in zip(*by_place[place], strict=True)
+                (reader, place[1], rev, provider)
+                for place in places
+                for reader, rev, provider in zip(*by_place[place], strict=True)
             ]
             for start in range(0, len(readers), BATCH):
                 yield _Slice(due, deadline, fate, readers[start : start + BATCH])
@@ -160,23 +162,23 @@ def _write(source: Source, chunk: list[_Slice], keeps: Mapping[int, tuple[int, .
     """One transaction: the readers who did not change since they were read get their rows, in whole batches."""
     source.gate(conn)
     edition = source.edition
-    revs = {reader: rev for part in chunk for reader, _, rev in part.readers}
+    revs = {reader: rev for part in chunk for reader, _, rev, _ in part.readers}
     same = source.audience.take(conn, edition, revs, {i: keeps[i] for i in revs.keys() & keeps.keys()})
     n = ledger.next_batch(conn, edition.id)
     for part in chunk:
-        readers = [(i, variant) for i, variant, _ in part.readers if i in same]
+        readers = [(i, variant, provider) for i, variant, _, provider in part.readers if i in same]
         if not readers or part.fate is Fate.NO_ROW:
             continue
         _insert(conn, edition.id, n, part, readers)
         n += 1
         if part.fate is Fate.CAPPED:
-            source.put_off(conn, readers)
+            source.put_off(conn, [(i, variant) for i, variant, _ in readers])
 
 
 _SKIPPED = {Fate.NOTHING: "no topics", Fate.CAPPED: "alert cap"}
 
 
-def _insert(conn: Connection, edition_id: int, n: int, part: _Slice, readers: list[tuple[int, int]]) -> None:
+def _insert(conn: Connection, edition_id: int, n: int, part: _Slice, readers: list[tuple[int, int, int]]) -> None:
     """One batch with its rows; those that get nothing of this edition are skipped as soon as they are written."""
     size = len(readers)
     code = _SKIPPED.get(part.fate)
@@ -196,11 +198,12 @@ def _insert(conn: Connection, edition_id: int, n: int, part: _Slice, readers: li
     )
     if conn.dialect.name == "sqlite":
         last = (int(state), code, carried)
-        rows = [(edition_id, n, pos, i, variant, *last) for pos, (i, variant) in enumerate(readers, 1)]
+        rows = [(edition_id, n, pos, *reader, *last) for pos, reader in enumerate(readers, 1)]
         written = conn.exec_driver_sql(_INSERT_SQLITE, rows).rowcount
     else:
         values = {"e": edition_id, "n": n, "state": int(state), "code": code, "carried": carried}
-        columns = {"ids": [i for i, _ in readers], "variants": [variant for _, variant in readers]}
+        ids, variants, providers = map(list, zip(*readers, strict=True))
+        columns = {"ids": ids, "variants": variants, "providers": providers}
         written = conn.execute(_INSERT_POSTGRES, values | columns).rowcount
     if written != size:
         raise Stale(f"Edition {edition_id} is planned by two processes; this one stops.")
@@ -208,13 +211,15 @@ def _insert(conn: Connection, edition_id: int, n: int, part: _Slice, readers: li
 
 _INSERT_BATCH = sa.insert(batches)
 _INSERT_SQLITE = (
-    "INSERT OR IGNORE INTO deliveries (edition_id, batch_n, pos, subscriber_id, variant_n, state, code, carried) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR IGNORE INTO deliveries "
+    "(edition_id, batch_n, pos, subscriber_id, variant_n, provider, state, code, carried) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_POSTGRES = sa.text(
-    "INSERT INTO deliveries (edition_id, batch_n, pos, subscriber_id, variant_n, state, code, carried) "
-    "SELECT :e, :n, r.pos, r.id, r.variant, :state, :code, :carried "
-    "FROM unnest(CAST(:ids AS integer[]), CAST(:variants AS integer[])) WITH ORDINALITY AS r(id, variant, pos) "
+    "INSERT INTO deliveries (edition_id, batch_n, pos, subscriber_id, variant_n, provider, state, code, carried) "
+    "SELECT :e, :n, r.pos, r.id, r.variant, r.provider, :state, :code, :carried "
+    "FROM unnest(CAST(:ids AS integer[]), CAST(:variants AS integer[]), CAST(:providers AS smallint[])) "
+    "WITH ORDINALITY AS r(id, variant, provider, pos) "
     "ON CONFLICT DO NOTHING"
 )
 

@@ -31,7 +31,7 @@ class Watched(Meddling):
 
     def addressees(
         self, conn: Connection, edition: Edition, segment: Segment, low: int, high: int
-    ) -> Sequence[tuple[int, str, int]]:
+    ) -> Sequence[tuple[int, str, int, int]]:
         """The readers as they are; then, once, whatever the test wants to happen."""
         rows = super().addressees(conn, edition, segment, low, high)
         waiting, self.after_read = self.after_read, []

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from digest import editions
-from digest.delivery import ledger
+from digest.delivery import ledger, provider_sums
 from digest.editions import Edition
 from digest.tables import State, deliveries, variant_entries
 from subscribers import explaining
@@ -59,6 +59,9 @@ def judge(year: Year) -> Verdict:
 def _sums(year: Year, edition: Edition) -> Iterator[str]:
     with year.home.db.reading() as conn:
         counted, rows = ledger.totals(conn, edition.id), ledger.recount(conn, edition.id)
+        kept, now = provider_sums.of_edition(conn, edition), provider_sums.count(conn, edition.id)
+    if set(kept.sums) != set(now.sums):
+        yield f"edition {edition.id}: by provider {kept.sums} are kept, the rows say {now.sums}"
     if counted != rows or counted.remaining:
         yield f"edition {edition.id}: counted {counted}, the rows say {rows}"
     if edition.state not in editions.ENDED:
