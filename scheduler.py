@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from digest import (
+    clock_passes,
     clock_watch,
     config,
     editions,
@@ -258,6 +259,14 @@ def tidy(office: Office) -> None:
     feeds.follow(office.home.settings, office.home.db, office.home.feeds)
 
 
+def note_pass(office: Office) -> None:
+    """Leaves a sign of life, for whoever looks whether the clock goes."""
+    now = office.clock()
+    if office.passed is None or abs(now - office.passed) >= clock_passes.EVERY:
+        office.home.db.run(partial(clock_passes.note, now=now))
+        office.passed = now
+
+
 def tell_hub(office: Office) -> None:
     """The hub learns which feeds have changed. Last of all, and beside the rest where there is one: no mail waits."""
     done = websub.announce(
@@ -346,9 +355,10 @@ def _no_sooner(office: Office, due: datetime | None, conn: Connection) -> dateti
 
 PASS = (
     *(watch, publish_due, answer_asks, ask_sources, compile_due, send_notices, carry_all_on, send_notices),
-    *(hear_sources, tidy, tell_hub),
+    *(hear_sources, tidy, note_pass, tell_hub),
 )
-CLOCK = (watch, publish_due, answer_asks, compile_due, send_notices, tidy)  # beside the sending, which may take hours
+# Beside the sending, which may take hours.
+CLOCK = (watch, publish_due, answer_asks, compile_due, send_notices, tidy, note_pass)
 SENDING = (watch, carry_all_on)
 SOURCES = (watch, ask_sources, hear_sources)  # beside both, since a host may be slow
 TELLING = (tell_hub,)

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 import scheduler
-from digest import editions, fetch, items, publications, tables
+from digest import clock_passes, editions, fetch, items, publications, tables
 from digest.config import FeedsSection, IntakeSection
 from digest.drafts import Draft
 from digest.editions import Edition
@@ -202,6 +202,21 @@ def test_a_scheduled_item_becomes_news_at_its_moment(world: World) -> None:
     assert scheduler.next_moment(world.office) == NOW - timedelta(hours=1)
     world.at(NOW)
     assert len(world.mailbox()) == 2
+
+
+def test_a_pass_leaves_a_sign_of_life_and_silence_names_what_is_late(world: World) -> None:
+    def heard() -> clock_passes.Heard:
+        with world.home.db.reading() as conn:
+            return clock_passes.look(conn, now=world.now)
+
+    begun = NOW - timedelta(minutes=5)
+    world.at(begun)
+    assert heard() == clock_passes.Heard(begun, silent=False)
+    world.at(begun + timedelta(seconds=59))
+    assert heard().last == begun  # no second note within a minute
+    world.publish("x", state="scheduled", publish_at=NOW + timedelta(minutes=6))
+    world.now = NOW + timedelta(minutes=10)
+    assert [(one.what, one.at) for one in heard().late] == [("run", NOW), ("item", NOW + timedelta(minutes=6))]
 
 
 def test_feed_files_show_the_store_as_it_is_when_their_turn_has_come(

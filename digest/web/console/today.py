@@ -13,13 +13,13 @@ from typing import Any
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest import coming, editions, items, occurrences, publications
+from digest import clock_passes, coming, editions, items, occurrences, publications
 from digest.coming import Coming
 from digest.delivery import runs
 from digest.delivery.runs import Listed
 from digest.staff.accounts import VIEWER
 from digest.web import look
-from digest.web.console import charts, frame
+from digest.web.console import charts, frame, silence
 from digest.web.console import editions as pages
 from digest.web.look import Site, WebRequest
 from subscribers import tally
@@ -62,6 +62,7 @@ def show(request: WebRequest) -> Response[Any]:
         choices = {one: tally.choices(conn, one) for one in {one.digest.id for one in ahead}}
         takers = {id(one): choices[one.digest.id].takers(one.series.cadence) for one in ahead}
         anything = bool(items.kinds(conn))
+        heard = clock_passes.look(conn, now=now)
     return frame.page(
         request,
         "today.html",
@@ -77,6 +78,7 @@ def show(request: WebRequest) -> Response[Any]:
         past=past,
         people=people,
         anything=anything,
+        silence=silence.told(site, heard),
         cadences=frame.CADENCES,
         **pages.words(site),
     )

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from lxml import etree
 
+from digest import clock_passes
 from digest.delivery.transports.base import Answer
 from digest.web.console import charts
 from tests.digest.web.console.conftest import EDITOR, VIEWER, Console
@@ -44,6 +45,22 @@ def test_a_run_with_too_little_says_what_becomes_of_it(console: Console, stage: 
     assert "This run will be skipped unless an item arrives." in console.browser(VIEWER).get("/staff/").text
     stage.publish("policy", "hiring")
     assert "1 new, and this digest needs at least 2." in console.browser(VIEWER).get("/staff/").text
+
+
+def test_a_silent_scheduler_is_told_first_with_what_is_late(console: Console, stage: Stage) -> None:
+    browser = console.browser(VIEWER)
+    assert "The scheduler has never run here." in browser.get("/staff/").text
+    console.later(minutes=-1)
+    with console.home.db.transaction() as conn:
+        clock_passes.note(conn, now=console.now)
+    console.later(minutes=9)
+    assert "The scheduler" not in browser.get("/staff/").text
+    console.later(minutes=1)
+    page = browser.get("/staff/").text
+    run = "Weekly digest: the weekly run of Mon, Sep\N{NO-BREAK SPACE}7, 7:00\N{NO-BREAK SPACE}a.m. EDT"
+    assert "The scheduler has been silent since Mon, Sep\N{NO-BREAK SPACE}7, 6:59" in page
+    assert f"<li>{run}</li>" in page
+    assert page.index("silent since") < page.index("What goes out next")
 
 
 def test_whatever_waits_for_somebody_stands_first(console: Console, stage: Stage) -> None:
