@@ -354,14 +354,45 @@ def test_progress_tells_the_rate_of_late_and_when_the_last_will_have_gone(stage:
     stage.publish("x", "a")
     edition = stage.freeze(by_hand=False)
     stage.plan(edition)
+    begun, nine = stage.now, stage.now.replace(hour=13, minute=0, second=0, microsecond=0)  # 9:00 in New York
     with stage.db.reading() as conn:
-        assert progress.look(conn, edition.id, now=stage.now) == Progress(0.0, None)
+        assert progress.look(conn, edition.id, now=stage.now) == Progress(0.0, None, due=20, following=nine)
     paced(stage, per_second=5).deliver(edition.id)
     with stage.db.reading() as conn:
         got_on = progress.look(conn, edition.id, now=stage.now)
-        nine = stage.now.replace(hour=13, minute=0, second=0, microsecond=0)  # 9:00 in New York
-        assert got_on == Progress(2.0, nine)
-        assert progress.look(conn, edition.id, now=nine) == Progress(0.0, None)
+        quiet = progress.look(conn, edition.id, now=nine)
+    rate = round(20 / (stage.now - begun).total_seconds(), 1)
+    assert (got_on.rate, got_on.eta, got_on.due, got_on.following) == (rate, nine, 0, nine)
+    assert quiet == Progress(0.0, None, due=3, silent_since=moments(stage)[-1])
+
+
+def test_right_after_the_start_nobody_can_tell_how_long_it_takes(stage: Stage) -> None:
+    crowd(stage, 40)
+    edition = planned(stage)
+    begun, told = stage.now, list[tuple[float, Progress]]()
+
+    def look(reader: int) -> None:
+        with stage.db.reading() as conn:
+            told.append(((stage.now - begun).total_seconds(), progress.look(conn, edition.id, now=stage.now)))
+
+    stage.transport.during = look
+    paced(stage, per_second=1).deliver(edition.id)
+    assert {got_on.eta for at, got_on in told if at < 20} == {None}
+    late = [(at, got_on) for at, got_on in told if at > 25]
+    assert late
+    for at, got_on in late:
+        assert got_on.eta is not None
+        assert 35 <= (got_on.eta - begun).total_seconds() <= 50, (at, got_on)
+
+
+def test_an_edition_of_many_batches_is_told_by_their_counters(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "FEW", 5)
+    crowd(stage, 20)
+    edition, begun = planned(stage), stage.now
+    paced(stage, per_second=5).deliver(edition.id)
+    with stage.db.reading() as conn:
+        got_on = progress.look(conn, edition.id, now=stage.now)
+    assert got_on.rate == round(20 / (stage.now - begun).total_seconds(), 1)
 
 
 # --- a database in trouble -------------------------------------------------------------------------------------
