@@ -1,6 +1,6 @@
 """What is to come: when each series runs, and what waits for it.
 
-Promises: nothing is promised that the clock would not do: the moments are those of `occurrences` and `schedules`, what
+Promises: nothing is promised that the clock would not do: the moments are those of `occurrences`, what
 waits is what an edition would hold now. Reads only. Serves the console's first page and its schedule.
 """
 
@@ -13,9 +13,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from digest import drafting, editions, occurrences, publications, schedules
+from digest import drafting, moving, occurrences, publications
 from digest.items import Entry, Item
+from digest.moving import Move
 from digest.publications import Digest, Series
+
+LATEST = timedelta(days=8)  # more than a run may be late, and still happen
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Coming:
     series: Series
     at: datetime
     told: tuple[tuple[Entry, Item], ...]  # in reading order, each with its item as it is now
+    moved: Move | None = None
 
     @property
     def enough(self) -> bool:
@@ -36,24 +40,27 @@ class Coming:
 
 @dataclass(frozen=True)
 class Due:
-    """One run on a calendar; `skipped` says why it will not happen."""
+    """One run on a calendar; `skipped` says why it will not happen, `moved` that staff moved it there."""
 
     digest: Digest
     cadence: str
     at: datetime
     skipped: str = ""
+    moved: Move | None = None
 
 
 def next_runs(conn: Connection, *, now: datetime) -> list[Coming]:
     """The next run of every series that is offered, the soonest first."""
     found = []
+    moved = {(one.digest_id, one.cadence, one.due_at): one for one in moving.ahead(conn, now=now - LATEST)}
     for digest in publications.all(conn):
         for series in publications.series(conn, digest.id):
             if not series.offered:
                 continue
             at = _next(conn, digest, series, now)
             if at is not None:
-                found.append(Coming(digest, series, at, drafting.look(conn, series).entries))
+                move = moved.get((digest.id, series.cadence, at))
+                found.append(Coming(digest, series, at, drafting.look(conn, series).entries, move))
     return sorted(found, key=lambda one: (one.at, one.digest.slug, one.series.cadence))
 
 
@@ -62,14 +69,16 @@ def calendar(conn: Connection, *, now: datetime, days: int, zone: str) -> dict[d
     there, found = ZoneInfo(zone), defaultdict[date, list[Due]](list)
     until = now + timedelta(days=days)
     skips = {(one.digest_id, one.cadence, one.moment): one.reason for one in occurrences.skips_ahead(conn, now=now)}
+    moved = {(one.digest_id, one.cadence, one.moment): one for one in moving.ahead(conn, now=now)}
     for digest in publications.all(conn):
         for series in publications.series(conn, digest.id):
-            plan = editions.schedule(series, digest.zone)
-            if plan is None or not series.offered:
+            runs = occurrences.calendar(conn, digest, series)
+            if runs is None or not series.offered:
                 continue
-            for run in schedules.between(plan, now, until):
-                why = skips.get((digest.id, series.cadence, run.moment), "")
-                found[run.at.astimezone(there).date()].append(Due(digest, series.cadence, run.at, why))
+            for run in runs.between(now, until):
+                key = (digest.id, series.cadence, run.moment)
+                due = Due(digest, series.cadence, run.at, skips.get(key, ""), moved.get(key))
+                found[run.at.astimezone(there).date()].append(due)
     return found
 
 

@@ -17,7 +17,8 @@ from typing import Protocol
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import config, db, editions, news, publications, schedules, tables
+from digest import config, db, editions, news, publications, tables
+from digest.calendars import Calendar
 from digest.config import Settings
 from digest.editions import Edition, Run
 from digest.errors import Refused
@@ -43,7 +44,7 @@ def run_latest(
     """The edition of the series' latest run, when that has not happened yet; `ask` has a person look at it first."""
     series = publications.one_series(conn, series.digest_id, series.cadence)  # as it is by now
     due = _alert(conn, series, owed, now) if series.cadence == "instant" else _by_calendar(conn, digest, series, now)
-    if due is None or not _begin(conn, series, due, now):
+    if due is None or not _begin(conn, digest, series, due, now):
         return None
     run = Run(now=now, starts_at=due.at, carries=owed(conn, digest.id, series.cadence, now=now), ask=ask)
     edition = _edition(conn, settings, digest, series, due, run)
@@ -52,18 +53,17 @@ def run_latest(
 
 
 def _by_calendar(conn: Connection, digest: Digest, series: Series, now: datetime) -> Occurrence | None:
-    schedule = editions.schedule(series, digest.zone)
-    if schedule is None:
+    runs = calendar(conn, digest, series)
+    if runs is None:
         return None
-    due = schedules.latest_occurrence(schedule, now)
-    following = schedules.next_occurrence(schedule, due.at)
+    due = runs.latest(now)
+    following = runs.next(due.at)
     return None if due.at < series.since or _happened(conn, series, following, by_the_clock=True) else due
 
 
 def next_run(conn: Connection, digest: Digest, series: Series, now: datetime) -> datetime | None:
     """When the series runs next: its latest moment as long as that may still happen, else the one after; or never."""
-    schedule = editions.schedule(series, digest.zone)
-    if schedule is None:
+    if series.cadence == "instant":
         return None
     due = _by_calendar(conn, digest, series, now)
     if due and due.at >= now - timedelta(hours=series.late_hours) and not _happened(conn, series, due):
@@ -73,13 +73,29 @@ def next_run(conn: Connection, digest: Digest, series: Series, now: datetime) ->
 
 def coming(conn: Connection, digest: Digest, series: Series, now: datetime) -> Occurrence:
     """The first occurrence after now that is not skipped. Raises Refused for alerts, which have no calendar."""
+    runs = calendar(conn, digest, series)
+    if runs is None:
+        raise Refused("An alert goes out when something is new, so it has no run to skip. Hold the item back instead.")
+    found = runs.next(now)
+    while _happened(conn, series, found):
+        found = runs.next(found.at)
+    return found
+
+
+def calendar(conn: Connection, digest: Digest, series: Series) -> Calendar | None:
+    """When the series' runs happen, those that staff moved among them; alerts have no calendar."""
     schedule = editions.schedule(series, digest.zone)
     if schedule is None:
-        raise Refused("An alert goes out when something is new, so it has no run to skip. Hold the item back instead.")
-    found = schedules.next_occurrence(schedule, now)
-    while _happened(conn, series, found):
-        found = schedules.next_occurrence(schedule, found.at)
-    return found
+        return None
+    m = tables.moves.c
+    mine = sa.select(m.moment, m.due_at).where(m.digest_id == series.digest_id, m.cadence == series.cadence)
+    return Calendar(schedule, dict(conn.execute(mine).all()))
+
+
+def unsettled(conn: Connection, digest: Digest, series: Series, now: datetime) -> Occurrence | None:
+    """The run that is due and has not happened yet."""
+    due = _by_calendar(conn, digest, series, now)
+    return None if due is None or _happened(conn, series, due) else due
 
 
 # --- alerts ----------------------------------------------------------------------------------------------------
@@ -155,7 +171,7 @@ def _too_late(series: Series, due: Occurrence, now: datetime) -> str:
     if late <= timedelta(hours=series.late_hours):
         return ""
     hours = round(late / timedelta(hours=1))
-    which = "alert" if due.moment.startswith("#") else _run_of(due)
+    which = "alert" if due.moment.startswith("#") else run_of(due)
     return f"The {which} came {hours} {'hour' if hours == 1 else 'hours'} late."
 
 
@@ -170,11 +186,14 @@ def _of(series: Series, moment: str) -> tuple[sa.ColumnElement[bool], ...]:
     return t.c.digest_id == series.digest_id, t.c.cadence == series.cadence, t.c.moment == moment
 
 
-def _begin(conn: Connection, series: Series, due: Occurrence, now: datetime) -> bool:
-    """Writes the occurrence's row; False when it has happened already."""
+def _begin(conn: Connection, digest: Digest, series: Series, due: Occurrence, now: datetime) -> bool:
+    """Writes the occurrence's row; False when it has happened already, or was moved away meanwhile."""
     if _happened(conn, series, due):
         return False
     news.counter(conn)  # before everything else, as the order of locks has it
+    editions.hold_series(conn, series.digest_id, series.cadence)  # whoever moves a run holds it too
+    if series.cadence != "instant" and _by_calendar(conn, digest, series, now) != due:
+        return False
     values = {"digest_id": series.digest_id, "cadence": series.cadence, "moment": due.moment, "due_at": due.at}
     insert = db.insert_new(conn, t).values(**values, outcome="begun", at=now).returning(t.c.moment)
     return conn.execute(insert).first() is not None
@@ -212,15 +231,14 @@ def skip(conn: Connection, digest: Digest, series: Series, moment: str, *, why: 
     news.counter(conn)  # before everything else, as the order of locks has it
     series = editions.lock_series(conn, digest.id, series.cadence)
     found = coming(conn, digest, series, now)
-    due = _by_calendar(conn, digest, series, now)
-    if due and not _happened(conn, series, due):
-        raise Refused(f"The {_run_of(due)} is due and has not happened yet. Wait for it, then skip the next one.")
+    if due := unsettled(conn, digest, series, now):
+        raise Refused(f"The {run_of(due)} is due and has not happened yet. Wait for it, then skip the next one.")
     if found.moment != moment:
-        raise Refused(f"The next run is now the {_run_of(found)}. Look at the schedule again, then skip it.")
+        raise Refused(f"The next run is now the {run_of(found)}. Look at the schedule again, then skip it.")
     values = {"digest_id": digest.id, "cadence": series.cadence, "moment": found.moment, "due_at": found.at}
     insert = db.insert_new(conn, t).values(**values, outcome="skipped", reason=why, at=now).returning(t.c.moment)
     if conn.execute(insert).first() is None:
-        raise Refused(f"The {_run_of(found)} has begun already.")
+        raise Refused(f"The {run_of(found)} has begun already.")
     return Skip(digest.id, series.cadence, found.moment, found.at, why)
 
 
@@ -248,5 +266,6 @@ def skips_past(conn: Connection, *, now: datetime, limit: int) -> list[Skip]:
 _SKIP = [t.c[name] for name in Skip.__dataclass_fields__]
 
 
-def _run_of(occurrence: Occurrence) -> str:
+def run_of(occurrence: Occurrence) -> str:
+    """What a run is called in a sentence: by its day and hour, of which it keeps the name when it is moved."""
     return f"run of {occurrence.moment.replace('T', ', ')}:00"

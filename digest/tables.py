@@ -304,6 +304,20 @@ occurrences = Table(
     ),
 )
 
+moves = Table(
+    "moves",  # runs that staff let happen at another moment; the run itself is an occurrence when it happens
+    metadata,
+    Column("digest_id", Integer, primary_key=True),
+    Column("cadence", Text, primary_key=True),
+    Column("moment", Text, primary_key=True),  # as in occurrences
+    Column("planned_at", Instant, nullable=False),  # when it would have happened
+    Column("due_at", Instant, nullable=False),  # when it happens instead
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    sa.ForeignKeyConstraint(["digest_id", "cadence"], ["series.digest_id", "series.cadence"], name="fk_moves_series"),
+    sa.UniqueConstraint("digest_id", "cadence", "due_at", name="uq_moves_due_at"),
+)
+
 sources = Table(
     "sources",  # outside feeds that are watched
     metadata,

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple, Protocol
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import arrangements, editions, languages, news, publications, schedules, sharing, tables
+from digest import arrangements, editions, languages, news, occurrences, publications, schedules, sharing, tables
+from digest.calendars import Calendar
 from digest.db import Database
 from digest.delivery import alerts, holders
 from digest.delivery.variants import Bodies
@@ -123,7 +124,7 @@ class Allotment:
     gate: Callable[[Connection], None]  # raises Stale when the plan is no longer this process's
     now: datetime  # when planning began: a run that came before it has adopted the edition
     cap: int  # alerts that a reader gets in a local day; 0: as many as there are
-    _schedule: schedules.Schedule | None
+    _calendar: Calendar | None
     _shares: dict[tuple[object, ...], tuple[Place, tuple[int, ...] | None]] = field(default_factory=dict)
     _lists: dict[int, tuple[int, ...]] = field(default_factory=dict)
     _dues: dict[int, tuple[datetime, datetime]] = field(default_factory=dict)
@@ -241,8 +242,8 @@ class Allotment:
         at_once = edition.by_hand or edition.cadence == "instant"
         due = max(starts if at_once else schedules.due_for(starts, hour, zone), self.now)
         deadline = due + DEADLINE
-        if self._schedule is not None:
-            following = schedules.next_occurrence(self._schedule, max(starts, self.now))
+        if self._calendar is not None:
+            following = self._calendar.next(max(starts, self.now))
             deadline = min(deadline, max(schedules.due_for(following.at, hour, zone), due + LEAST))
         self._dues[slot_id] = (due, deadline)
         return due, deadline
@@ -285,7 +286,7 @@ def prepare(
         gate=gate,
         now=now,
         cap=series.daily_cap if edition.cadence == "instant" else 0,
-        _schedule=editions.schedule(series, digest.zone),
+        _calendar=occurrences.calendar(conn, digest, series),
     )
 
 

@@ -89,6 +89,7 @@ def _in(site: Site, link: SentLink, now: datetime, *, already: bool) -> Response
         described = members.describe(conn, link.digest_id, link.subscriber_id)
         chosen = set(described.preferences.values()) if described else set()
         series = [one for one in publications.series(conn, digest.id) if one.offered and one.cadence in chosen]
+        next_day = signing_up.next_day(conn, site, say, digest, series) if series else ""
     own = links.issue(site.home.keys, links.PREFERENCES, link.digest_id, link.subscriber_id, expires=links.expiry(now))
     return frame.private(
         site,
@@ -96,7 +97,7 @@ def _in(site: Site, link: SentLink, now: datetime, *, already: bool) -> Response
         language=language,
         already=already,
         masked=described.masked if described else "",
-        next_day=signing_up.next_day(site, say, digest, series) if series else "",
+        next_day=next_day,
         preferences=f"/p/{own}",
     )
 

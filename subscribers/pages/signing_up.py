@@ -19,7 +19,7 @@ from litestar.params import FromQuery
 from litestar.response import Redirect
 from sqlalchemy import Connection
 
-from digest import archive, editions, publications, schedules
+from digest import archive, occurrences, publications
 from digest.errors import BadInput, NotFound
 from digest.languages import Language
 from digest.publications import Digest
@@ -224,6 +224,7 @@ def _form(
         topics = publications.topics(conn)
         recent = forecast.recent(conn, now=site.clock())
         past = archive.archive(conn, limit=1)
+        day = next_day(conn, site, say, digest, series)
     offered = tuple(one.cadence for one in series)
     return site.page(
         "public/subscribe.html",
@@ -239,7 +240,7 @@ def _form(
         later=say.hour(later.astimezone(site.zone)) if later else "",
         sentence=sentence(say, site),
         items_a_month=round(len({entry.item_id for entry in recent}) / forecast.MONTHS),
-        next_day=next_day(site, say, digest, series),
+        next_day=day,
         past=past[0] if past else None,
         spoken=say.tag,
     )
@@ -262,13 +263,13 @@ def _rhythm(say: Language, series: publications.Series) -> tuple[str, str]:
     return say.gettext("Once a month"), say.gettext("On day {day}, at {hour} where you are", day=day, hour=clock)
 
 
-def next_day(site: Site, say: Language, digest: Digest, series: list[publications.Series]) -> str:
+def next_day(conn: Connection, site: Site, say: Language, digest: Digest, series: list[publications.Series]) -> str:
     """The day on which the usual digest comes next; empty when it has no calendar."""
     usual = publications.usual([one.cadence for one in series])
-    plan = next((editions.schedule(one, digest.zone) for one in series if one.cadence == usual), None)
-    if plan is None:
+    mine = next((one for one in series if one.cadence == usual and usual != "instant"), None)
+    if mine is None:
         return ""
-    return frame.local(site, say, schedules.next_occurrence(plan, site.clock()).at, digest.zone)
+    return frame.local(site, say, occurrences.coming(conn, digest, mine, site.clock()).at, digest.zone)
 
 
 HANDLERS: list[Any] = [subscribe, settings, sent]
