@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -41,6 +42,7 @@ from digest.feeds import websub
 from digest.home import open_home
 from digest.intake import checking, look, sources
 from digest.publications import Digest, Series
+from digest.second_person import Colleague
 from subscribers import arrivals, asking, by_hand, members, offices
 from subscribers.offices import Office
 
@@ -282,20 +284,24 @@ def tell_hub(office: Office) -> None:
 # --- by hand, and to the end -----------------------------------------------------------------------------------
 
 
-def dispatch(office: Office, slug: str, *, cadence: str = "", owed: bool = False) -> Edition:
+def dispatch(
+    office: Office, slug: str, *, cadence: str = "", owed: bool = False, sender: Colleague | None = None
+) -> Edition:
     """An edition now, with what is new (`owed`: only what is owed to some); an open one is adopted.
 
-    Raises Refused when there is nothing to send, or when the settings are not fit for sending.
+    Where a second person approves what is sent, it waits for that. Raises Refused when there is nothing to send, or
+    when the settings are not fit for sending.
     """
     watch(office)
     if office.jump:
         raise Refused(f"{office.jump} {clock_watch.HELP}")
-    return office.home.db.run(partial(_dispatch, office, slug, cadence, owed))
+    how = {"cadence": cadence, "owed": owed, "sender": sender}
+    return office.home.db.run(partial(_dispatch, office, slug, how))
 
 
-def _dispatch(office: Office, slug: str, cadence: str, owed: bool, conn: Connection) -> Edition:
+def _dispatch(office: Office, slug: str, how: dict[str, Any], conn: Connection) -> Edition:
     now = office.clock()
-    return by_hand.send(conn, office.home, office.people, slug, cadence=cadence, owed=owed, starts_at=now, now=now)
+    return by_hand.send(conn, office.home, office.people, slug, **how, starts_at=now, now=now)
 
 
 def see_through(office: Office, number: int) -> Edition:

@@ -195,6 +195,7 @@ class StaffSection(_Section):
 
     second_factor: Literal["offered", "demanded"] = "offered"
     undo_minutes: int = Field(default=5, ge=0, le=60)  # in which a send from the console can be stopped
+    second_approval: bool = False  # whether what is sent by hand, and each letter, waits for somebody else's approval
 
 
 class Settings(BaseSettings):

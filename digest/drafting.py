@@ -20,6 +20,7 @@ from digest.errors import NotFound, Refused
 from digest.items import Item
 from digest.news import Entry
 from digest.publications import Series
+from digest.second_person import Colleague
 from digest.tables import held_back as h
 
 
@@ -61,7 +62,7 @@ def look(conn: Connection, series: Series) -> Coming:
     )
 
 
-def move(conn: Connection, series: Series, slug: str, where: str, *, by: str, now: datetime) -> None:
+def move(conn: Connection, series: Series, slug: str, where: str, *, by: Colleague, now: datetime) -> None:
     """Moves one item up, down or to the front. Raises Refused when it is not in the edition, or that is locked."""
     open_, series, last = _hold(conn, series)
     order = [item.id for _, item in look(conn, series).entries]
@@ -72,12 +73,19 @@ def move(conn: Connection, series: Series, slug: str, where: str, *, by: str, no
         raise NotFound("There is no such move.")
     order = list(dict.fromkeys(order))
     placed = arrangements.moved(order, item.id, where, order)
-    arrangements.place(conn, series.digest_id, series.cadence, placed, by=by, now=now)
-    _propose_anew(conn, open_, series, last, now)
+    arrangements.place(conn, series.digest_id, series.cadence, placed, by=by.name, now=now)
+    _propose_anew(conn, open_, series, last, now, by)
 
 
 def write(
-    conn: Connection, series: Series, words: Mapping[str, Words], *, revision: int, mark: int, by: str, now: datetime
+    conn: Connection,
+    series: Series,
+    words: Mapping[str, Words],
+    *,
+    revision: int,
+    mark: int,
+    by: Colleague,
+    now: datetime,
 ) -> None:
     """Keeps subject and opening words by language, of the edition above this mark.
 
@@ -86,11 +94,13 @@ def write(
     open_, series, last = _hold(conn, series)
     if series.mark != mark:
         raise Refused("That edition has gone out meanwhile. These words would stand over the one after it.")
-    arrangements.write(conn, series.digest_id, series.cadence, words, revision=revision, by=by, now=now)
-    _propose_anew(conn, open_, series, last, now)
+    arrangements.write(conn, series.digest_id, series.cadence, words, revision=revision, by=by.name, now=now)
+    _propose_anew(conn, open_, series, last, now, by)
 
 
-def hold_back(conn: Connection, series: Series, slug: str, *, why: str = "", by: str = "", now: datetime) -> list[int]:
+def hold_back(
+    conn: Connection, series: Series, slug: str, *, why: str = "", by: Colleague | None = None, now: datetime
+) -> list[int]:
     """Keeps an item out of the coming editions of a series; the sequences held, none when they have gone already.
 
     Raises Refused when an edition in review would hold nothing more, or one is locked.
@@ -100,16 +110,16 @@ def hold_back(conn: Connection, series: Series, slug: str, *, why: str = "", by:
     ahead = [entry.sequence for entry in news.of_item(conn, item.id) if entry.sequence > series.mark]
     for sequence in ahead:
         row = {"digest_id": series.digest_id, "cadence": series.cadence, "sequence": sequence}
-        conn.execute(db.insert_new(conn, h).values(row | {"why": why, "held_by": by}))
+        conn.execute(db.insert_new(conn, h).values(row | {"why": why, "held_by": by.name if by else ""}))
     if open_ and not editions.collect(conn, series.digest_id, series, last):
         raise Refused(
             f"Edition {open_.id} holds nothing else. `digest editions cancel {open_.id}` stops it; then hold it back."
         )
-    _propose_anew(conn, open_, series, last, now)
+    _propose_anew(conn, open_, series, last, now, by)
     return ahead
 
 
-def release(conn: Connection, series: Series, slug: str, *, now: datetime) -> None:
+def release(conn: Connection, series: Series, slug: str, *, by: Colleague | None = None, now: datetime) -> None:
     """Lets an item go that was held back; when its turn has passed meanwhile it becomes news again, once."""
     news.lock(conn)  # not the counter first and this later: two who share it would wait for each other
     item = items.find(conn, slug)
@@ -127,7 +137,7 @@ def release(conn: Connection, series: Series, slug: str, *, now: datetime) -> No
     else:
         in_series = (h.c.digest_id == series.digest_id, h.c.cadence == series.cadence)
         conn.execute(sa.delete(h).where(*in_series, h.c.sequence.in_(mine)))
-    _propose_anew(conn, found if found and found.state == REVIEW else None, series, news.counter(conn), now)
+    _propose_anew(conn, found if found and found.state == REVIEW else None, series, news.counter(conn), now, by)
 
 
 def _hold(conn: Connection, series: Series) -> tuple[Edition | None, Series, int]:
@@ -140,9 +150,11 @@ def _hold(conn: Connection, series: Series) -> tuple[Edition | None, Series, int
     return (found if found and found.state == REVIEW else None), series, last
 
 
-def _propose_anew(conn: Connection, found: Edition | None, series: Series, last: int, now: datetime) -> None:
+def _propose_anew(
+    conn: Connection, found: Edition | None, series: Series, last: int, now: datetime, by: Colleague | None
+) -> None:
     if found is not None:
-        editions.propose_anew(conn, found, series, last, now)
+        editions.propose_anew(conn, found, series, last, now, by=by)
 
 
 def _held(conn: Connection, series: Series) -> tuple[Held, ...]:

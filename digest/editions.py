@@ -27,6 +27,7 @@ from digest.errors import NotFound, Refused
 from digest.items import Entry
 from digest.publications import Digest, Series
 from digest.schedules import Schedule
+from digest.second_person import Colleague
 from digest.tables import edition_entries
 from digest.tables import editions as t
 
@@ -52,6 +53,9 @@ class Edition:
     mark_to: int
     by_hand: bool
     content_hash: str
+    asked_by_id: int | None
+    asked_by: str
+    approved_by: str | None
     created_at: datetime
     frozen_at: datetime | None
     starts_at: datetime | None
@@ -76,6 +80,11 @@ class Edition:
     def goes_at(self) -> datetime:
         """From when on its mails may go: what a mail is dated by, and what the life of its links counts from."""
         return max(filter(None, (self.frozen_at, self.starts_at)), default=self.created_at)
+
+    @property
+    def sender(self) -> Colleague | None:
+        """Who of the staff sent it by hand; None when that was the clock, or the machine."""
+        return None if self.asked_by_id is None else Colleague(self.asked_by_id, self.asked_by)
 
     @property
     def is_carries(self) -> bool:
@@ -163,20 +172,24 @@ class Run:
     owed: bool = False
     carries: bool = False  # some active reader of the series is owed something
     ask: str = ""  # a reason why a person must approve it first
+    sender: Colleague | None = None  # who of the staff sends it by hand
 
 
 def compile(conn: Connection, settings: Settings, digest: Digest, series: Series, run: Run) -> Edition:
     """The edition of this run: frozen, in review, or skipped with its reason; an open one is adopted.
 
-    A frozen edition that waits for its plan is returned as it is. Raises Refused when a run by hand finds nothing.
+    A frozen edition that waits for its plan is returned as it is, and so is one in review that somebody sent by hand
+    when the same is sent once more. Raises Refused when a run by hand finds nothing.
     """
     last = news.counter(conn)
     series = lock_series(conn, digest.id, series.cadence)
     found = open_edition(conn, digest.id, series.cadence)
+    contents = collect(conn, digest.id, series, last)
     if found and found.state == REVIEW:
+        if _is_asked_for(conn, found, run, contents):
+            return found
         _end(conn, found.id, "It was not approved before the next run. Its items move on.", run.now)
         found = None
-    contents = collect(conn, digest.id, series, last)
     if found and found.state == FROZEN and not (_may_grow(found) and contents):
         return found
     verdict = sharing.decide(
@@ -198,6 +211,15 @@ def compile(conn: Connection, settings: Settings, digest: Digest, series: Series
     if run.ask or series.needs_approval:
         return _to_review(conn, edition_id, run.ask or "This digest is approved before it goes out.")
     return freeze(conn, edition_id, settings, run.now)
+
+
+def _is_asked_for(conn: Connection, found: Edition, run: Run, contents: Sequence[Entry]) -> bool:
+    """Whether an edition in review was sent by hand with what is sent now: a second press is no second edition."""
+    if not run.sender or not found.sender:
+        return False
+    arrangement = arrangements.of(conn, found.digest_id, found.series)
+    pairs = _in_order(conn, [] if run.owed else contents, arrangement)
+    return found.content_hash == contents_hash(pairs, arrangement)
 
 
 def _may_grow(found: Edition) -> bool:
@@ -269,13 +291,10 @@ def published_ids(conn: Connection, item_ids: Collection[int]) -> set[int]:
 
 def propose(conn: Connection, edition_id: int, series: Series, contents: Sequence[Entry], last: int, run: Run) -> None:
     """Writes an edition's contents in reading order; none means that it is for owed entries alone."""
-    by_id = items.by_ids(conn, {entry.item_id for entry in contents})
-    log = {entry.sequence: entry for entry in contents}
     arrangement = arrangements.of(conn, series.digest_id, series.cadence)
-    order = sharing.reading_order(log, log, by_id, placed=arrangement.placed)
+    pairs = _in_order(conn, contents, arrangement)
     rows = [
-        {"edition_id": edition_id, "position": n, "sequence": s, "revision": by_id[log[s].item_id].revision}
-        for n, s in enumerate(order, 1)
+        {"edition_id": edition_id, "position": n, "sequence": s, "revision": r} for n, (s, r) in enumerate(pairs, 1)
     ]
     conn.execute(sa.delete(edition_entries).where(edition_entries.c.edition_id == edition_id))
     if rows:
@@ -290,17 +309,34 @@ def propose(conn: Connection, edition_id: int, series: Series, contents: Sequenc
             mark_to=last if rows else series.mark,
             by_hand=run.by_hand,
             starts_at=run.starts_at,
-            content_hash=contents_hash(((row["sequence"], row["revision"]) for row in rows), arrangement),
+            content_hash=contents_hash(pairs, arrangement),
+            asked_by_id=run.sender.id if run.sender else None,
+            asked_by=run.sender.name if run.sender else "",
+            approved_by=None,
         )
     )
 
 
-def propose_anew(conn: Connection, edition: Edition, series: Series, last: int, now: datetime) -> Edition:
-    """Writes what an edition in review would hold by now; whoever looked at it must look again."""
+def propose_anew(
+    conn: Connection, edition: Edition, series: Series, last: int, now: datetime, *, by: Colleague | None = None
+) -> Edition:
+    """Writes what an edition in review would hold by now; whoever looked at it must look again.
+
+    `by` is who changed it, and so is no second person to approve it.
+    """
     contents = collect(conn, edition.digest_id, series, last)
-    run = Run(now=now, starts_at=edition.starts_at or now, by_hand=edition.by_hand)
+    starts = edition.starts_at or now
+    run = Run(now=now, starts_at=starts, by_hand=edition.by_hand, sender=by or edition.sender)
     propose(conn, edition.id, series, contents, last, run)
     return find(conn, edition.id)
+
+
+def _in_order(conn: Connection, contents: Sequence[Entry], arrangement: Arrangement) -> list[tuple[int, int]]:
+    """The sequences of the contents in reading order, each with the revision that its item has now."""
+    by_id = items.by_ids(conn, {entry.item_id for entry in contents})
+    log = {entry.sequence: entry for entry in contents}
+    order = sharing.reading_order(log, log, by_id, placed=arrangement.placed)
+    return [(sequence, by_id[log[sequence].item_id].revision) for sequence in order]
 
 
 def contents_hash(pairs: Iterable[tuple[int, int]], arrangement: Arrangement) -> str:

@@ -1,8 +1,9 @@
 """Letters that are being written: kept as drafts until they are sent, and again when they are stopped in time.
 
 Promises: what somebody typed is never written over unseen, since whoever saves says which revision they had before
-them; one draft is one letter, however often it is sent off; a letter that is stopped before anybody was counted ends
-as skipped and is a draft again, wherever it was written. Refuses: whatever `letters.check` refuses.
+them; one draft is one letter, however often it is sent off; a letter that is stopped before anybody was counted, or
+changed while it waits for approval, ends as skipped and is a draft again, wherever it was written: what was approved
+of it, or asked for, is void. Refuses: whatever `letters.check` refuses.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from sqlalchemy import Connection, Row
 
 from digest import editions, letters, markup, publications, review, tables
 from digest.config import Settings
-from digest.editions import SKIPPED, Edition
+from digest.editions import REVIEW, SKIPPED, Edition
 from digest.errors import NotFound, Refused
 from digest.intake import letter as manuscripts
 from digest.letters import Letter, Order, Segment
+from digest.second_person import Colleague
 from digest.tables import letter_drafts as t
 
 PER_PAGE = 20
 STOPPED = "Stopped before anybody had it. It is a draft again."
+CHANGED = "{} changed it before it was approved. It is a draft again, to be approved as it is then."
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,15 @@ def create(conn: Connection, text: Text, *, by: str, now: datetime) -> Draft:
 
 
 def save(conn: Connection, draft_id: int, text: Text, *, revision: int, by: str, now: datetime) -> Draft:
-    """Keeps what is written. Raises Overtaken when somebody saved a later revision, Refused when it is sent."""
+    """Keeps what is written; a letter that waits for approval is a draft again when that changes it.
+
+    Raises Overtaken when somebody saved a later revision, Refused when it is sent.
+    """
+    waiting = waits(conn, draft_id)
+    if waiting and find(conn, draft_id).text == text:
+        return find(conn, draft_id)
+    if waiting and editions.find(conn, waiting.id, lock=True).state == REVIEW:  # not approved in this moment
+        _end(conn, waiting, CHANGED.format(by), now=now)
     draft = _open(find(conn, draft_id, lock=True))
     if draft.revision != revision:
         raise Overtaken(draft)
@@ -117,11 +128,12 @@ def send(
     draft_id: int,
     *,
     revision: int,
+    sender: Colleague | None = None,
     starts_at: datetime,
     again: bool = False,
     now: datetime,
 ) -> Edition:
-    """Locks the letter; a draft that is sent already gives the letter that it is.
+    """Sends the letter, as `letters.send` does; a draft that is sent already gives the letter that it is.
 
     Raises Overtaken, BadInput, and what `letters.check` raises.
     """
@@ -133,20 +145,42 @@ def send(
     digest = publications.by_id(conn, draft.text.digest_id)
     order = Order(digest, letter_of(draft.text, site_url=settings.site.url), again)
     ready = letters.check(conn, settings, order, now=now)
-    edition = letters.freeze(conn, settings, ready, now=now, starts_at=starts_at)
+    edition = letters.send(conn, settings, ready, sender=sender, now=now, starts_at=starts_at)
     conn.execute(sa.update(t).where(t.c.id == draft_id).values(edition_id=edition.id))
     return edition
 
 
 def take_back(conn: Connection, number: int, *, by: str, now: datetime) -> Draft:
     """Ends a letter of which nobody was counted yet; it is a draft again. Raises Refused when it is too late."""
-    edition = review.undoable(conn, number)
-    letter = letters.of(conn, number)
-    ended = {"state": SKIPPED, "reason": STOPPED, "closed_at": now, "paused_at": None, "paused_why": ""}
-    conn.execute(sa.update(tables.editions).where(tables.editions.c.id == number).values(ended))
-    mine = sa.update(t).where(t.c.edition_id == number).values(edition_id=None).returning(t.c.id)
-    draft_id = conn.scalar(mine)
-    return create(conn, _text_of(edition, letter), by=by, now=now) if draft_id is None else find(conn, draft_id)
+    edition = editions.find(conn, number, lock=True)
+    if edition.state != REVIEW:
+        review.undoable(conn, number)
+    draft_id = _end(conn, edition, STOPPED, now=now)
+    if draft_id is not None:
+        return find(conn, draft_id)
+    return create(conn, _text_of(edition, letters.of(conn, number)), by=by, now=now)
+
+
+def waits(conn: Connection, draft_id: int) -> Edition | None:
+    """The letter that a draft is, while it waits for approval and can still be changed."""
+    e = tables.editions
+    query = sa.select(e.c.id).join(t, t.c.edition_id == e.c.id).where(t.c.id == draft_id, e.c.state == REVIEW)
+    number = conn.scalar(query)
+    return None if number is None else editions.find(conn, number)
+
+
+def of_edition(conn: Connection, number: int) -> int | None:
+    """The draft that became this letter; None for one that was written elsewhere."""
+    return conn.scalar(sa.select(t.c.id).where(t.c.edition_id == number))
+
+
+def _end(conn: Connection, edition: Edition, reason: str, *, now: datetime) -> int | None:
+    """Ends a letter that nobody has; the draft that it was, if there is one."""
+    ended = {"state": SKIPPED, "reason": reason, "closed_at": now, "paused_at": None, "paused_why": ""}
+    conn.execute(sa.update(tables.editions).where(tables.editions.c.id == edition.id).values(ended))
+    mine = sa.update(t).where(t.c.edition_id == edition.id).values(edition_id=None).returning(t.c.id)
+    draft_id: int | None = conn.scalar(mine)
+    return draft_id
 
 
 def _text_of(edition: Edition, letter: Letter) -> Text:

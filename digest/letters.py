@@ -1,10 +1,11 @@
 """Letters: a text of its own to the active readers of a digest, or to some of them, by the same road as editions.
 
 Promises: a letter is checked as a finished mail before it is frozen, and only what was checked (`Ready`) can be; it
-is frozen at once with identity and addresses, and starts then or later; it belongs to no series, moves no mark and
-carries nothing. Refuses: what
-must be fixed before a mail may go out, a letter to those of an edition that still goes out, and within an hour the
-same text again, unless it is for those whom the first did not surely reach or is asked for expressly.
+is frozen at once with identity and addresses, and starts then or later; where a second person approves, it waits in
+review, bound to its text and to whom it is for, and is frozen by the approval; it belongs to no series, moves no mark
+and carries nothing. Refuses: what must be fixed before a mail may go out, a letter to those of an edition that still
+goes out, and within an hour the same text again, unless it is for those whom the first did not surely reach or is
+asked for expressly.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from typing import Any, NewType
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import config, editions, items, news, preflight, publications, render, tables
+from digest import config, editions, items, news, preflight, publications, render, review, second_person, tables
 from digest.config import Settings
-from digest.editions import ENDED, FROZEN, Edition
+from digest.editions import ENDED, FROZEN, REVIEW, Edition
 from digest.errors import NotFound, Refused
 from digest.intake.letter import Manuscript
 from digest.markup import Clean
 from digest.publications import Digest
+from digest.second_person import Colleague
 from digest.tables import letters as t
 from digest.tables import micros
 
@@ -186,29 +188,84 @@ def _check_item(conn: Connection, digest: Digest, slug: str) -> None:
         raise Refused(f"Edition {number} still goes out with {slug}, so it is not known yet whom it reaches. Wait.")
 
 
-# --- freezing --------------------------------------------------------------------------------------------------
+# --- sending ---------------------------------------------------------------------------------------------------
 
 
-def freeze(
-    conn: Connection, settings: Settings, ready: Ready, *, now: datetime, starts_at: datetime | None = None
+def send(
+    conn: Connection,
+    settings: Settings,
+    ready: Ready,
+    *,
+    sender: Colleague | None,
+    now: datetime,
+    starts_at: datetime | None = None,
 ) -> Edition:
     """Makes the letter an edition that is due now, or at a later moment; nobody is counted yet.
 
-    Raises Refused when the same text went out meanwhile: two at once wait for each other here.
+    It is frozen; where a second person approves what is sent, it is in review. Raises Refused when the same text went
+    out meanwhile (two at once wait for each other here), or when a letter that must be approved is in nobody's name.
     """
-    last, digest, text = news.counter(conn), ready.digest, ready.letter.manuscript
-    starts = starts_at or now
+    reason = second_person.reason(settings, sender)
+    number = _insert(conn, ready, sender=sender, reason=reason, now=now, starts_at=starts_at or now)
+    return editions.find(conn, number) if reason else _freeze(conn, settings, number, now)
+
+
+def approve(
+    conn: Connection,
+    number: int,
+    settings: Settings,
+    *,
+    by: Colleague | str,
+    now: datetime,
+    seen: str | None = None,
+    starts_at: datetime | None = None,
+) -> tuple[Edition, bool]:
+    """Freezes a letter exactly as it was proposed; True beside it when it is approved, as `review.approve` does.
+
+    Raises Refused when it is not in review, when what it needs is not as it was, and to whoever is no second person.
+    """
+    news.counter(conn)  # before everything else, as the order of locks has it
+    edition = review.in_review(editions.find(conn, number, lock=True))
+    second_person.refuse_author(settings, edition.sender, by)
+    if seen is not None and seen != edition.content_hash:
+        return edition, False
+    # The same text twice was asked about when it was proposed.
+    check(conn, settings, Order(publications.by_id(conn, edition.digest_id), of(conn, number), again=True), now=now)
+    review.approved(conn, edition, by=by, starts_at=starts_at)
+    return _freeze(conn, settings, number, now), True
+
+
+def _insert(
+    conn: Connection, ready: Ready, *, sender: Colleague | None, reason: str, now: datetime, starts_at: datetime
+) -> int:
+    last, digest, letter = news.counter(conn), ready.digest, ready.letter
     editions.hold_digest(conn, digest.id)
     _refuse_twin(conn, ready, now)
-    e = tables.editions
-    values = {"kind": "letter", "digest_id": digest.id, "state": FROZEN, "content_hash": _hash(text)}
+    e, text = tables.editions, letter.manuscript
+    values = {"kind": "letter", "digest_id": digest.id, "state": REVIEW, "reason": reason, "by_hand": True}
+    asked = {"asked_by_id": sender.id, "asked_by": sender.name} if sender else {}
     marks = dict.fromkeys(("mark_from", "last", "mark_to"), last)
-    times = {"created_at": now, "frozen_at": now, "starts_at": starts}
-    insert = sa.insert(e).values(uid=secrets.token_hex(16), by_hand=True, **values, **marks, **times)
-    number = conn.execute(insert.returning(e.c.id)).scalar_one()
-    conn.execute(sa.update(e).where(e.c.id == number).values(settings=_snapshot(settings, digest, number, starts)))
+    times = {"created_at": now, "starts_at": starts_at}
+    identity = {"uid": secrets.token_hex(16), "content_hash": _hash(letter)}
+    insert = sa.insert(e).values(**identity, **values, **asked, **marks, **times)
+    number = int(conn.execute(insert.returning(e.c.id)).scalar_one())
     parts = {"subject": text.subject, "preheader": text.preheader, "body": text.body, "markdown": text.markdown}
-    conn.execute(sa.insert(t).values(edition_id=number, **parts, segment=ready.letter.segment.to_json()))
+    conn.execute(sa.insert(t).values(edition_id=number, **parts, segment=letter.segment.to_json()))
+    return number
+
+
+def _freeze(conn: Connection, settings: Settings, number: int, now: datetime) -> Edition:
+    """Fixes identity and addresses as they are now."""
+    edition, e = editions.find(conn, number), tables.editions
+    digest = publications.by_id(conn, edition.digest_id)
+    fixed = {
+        "state": FROZEN,
+        "reason": "",
+        "frozen_at": now,
+        "settings": _snapshot(settings, digest, number, edition.starts_at or now),
+    }
+    marks = dict.fromkeys(("mark_from", "last", "mark_to"), news.counter(conn))
+    conn.execute(sa.update(e).where(e.c.id == number).values(**fixed, **marks))
     return editions.find(conn, number)
 
 
@@ -216,24 +273,31 @@ def _snapshot(settings: Settings, digest: Digest, number: int, now: datetime) ->
     return editions.snapshot(settings, digest, cadence=render.LETTER, edition=number, day=now, since="")
 
 
-def _hash(text: Manuscript) -> str:
-    return blake2b(json.dumps([text.subject, text.preheader, text.body]).encode(), digest_size=16).hexdigest()
+def _hash(letter: Letter) -> str:
+    """What an approval is bound to: the text, and whom it is for."""
+    text = letter.manuscript
+    whole = [text.subject, text.preheader, text.body, letter.segment.to_json()]
+    return blake2b(json.dumps(whole, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _refuse_twin(conn: Connection, order: Order, now: datetime) -> None:
     """A letter to those whom an edition did not surely reach doubles nothing, and may say the same."""
     if order.again or order.letter.segment.not_reached is not None:
         return
-    e, content_hash = tables.editions, _hash(order.letter.manuscript)
+    e, text = tables.editions, order.letter.manuscript
+    same = (t.c.subject == text.subject, t.c.preheader == text.preheader, t.c.body == text.body)
     twin = conn.execute(
-        sa.select(e.c.id, e.c.starts_at)
-        .where(e.c.digest_id == order.digest.id, e.c.kind == "letter", e.c.content_hash == content_hash)
-        .where(e.c.starts_at > now - TWINS, e.c.state != editions.SKIPPED)
+        sa.select(e.c.id, e.c.starts_at, e.c.state)
+        .join(t, t.c.edition_id == e.c.id)
+        .where(e.c.digest_id == order.digest.id, e.c.kind == "letter", *same)
+        .where(sa.or_(e.c.starts_at > now - TWINS, e.c.state == REVIEW), e.c.state != editions.SKIPPED)
         .order_by(e.c.id.desc())
         .limit(1)
     ).one_or_none()
     if twin is None:
         return
+    if twin.state == REVIEW:
+        raise Twin(twin.id, "and waits for approval")
     minutes = (now - twin.starts_at) // timedelta(minutes=1)
     ago = "just now" if minutes < 1 else f"{minutes} {'minute' if minutes == 1 else 'minutes'} ago"
     raise Twin(twin.id, "and waits for its moment" if twin.starts_at > now else ago)

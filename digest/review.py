@@ -9,42 +9,63 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import arrangements, config, editions, items, news, tables
+from digest import arrangements, config, editions, items, news, second_person, tables
 from digest.config import Settings
 from digest.editions import DRAFT, ENDED, FROZEN, REVIEW, SENDING, Edition
 from digest.errors import Refused
+from digest.second_person import Colleague
 from digest.tables import State, edition_entries, variant_entries
 from digest.tables import editions as t
 
 
 def approve(
-    conn: Connection, number: int, settings: Settings, *, by: str, now: datetime, seen: str | None = None
+    conn: Connection,
+    number: int,
+    settings: Settings,
+    *,
+    by: Colleague | str,
+    now: datetime,
+    seen: str | None = None,
+    starts_at: datetime | None = None,
 ) -> tuple[Edition, bool]:
     """Approves exactly what was proposed, and freezes it; True beside it when it is approved.
 
     When an item in it changed or was withdrawn meanwhile, the edition is proposed anew and must be looked at again;
-    so it must when what is proposed is not what was `seen`, by the hash of its contents.
-    Raises Refused when it is not in review, or while the settings are not fit for sending.
+    so it must when what is proposed is not what was `seen`, by the hash of its contents. It starts no earlier than
+    `starts_at`. Of an edition of a series; a letter is approved by `letters.approve`.
+    Raises Refused when it is not in review, while the settings are not fit for sending, and to whoever is no second
+    person where there must be one.
     """
     last = news.counter(conn)
-    edition = _in_review(editions.find(conn, number))
+    edition = in_review(editions.find(conn, number))
     series = editions.lock_series(conn, edition.digest_id, edition.series)
-    edition = _in_review(editions.find(conn, number, lock=True))
+    edition = in_review(editions.find(conn, number, lock=True))
+    second_person.refuse_author(settings, edition.sender, by)
     if faults := config.sending_faults(settings):
         raise Refused(" ".join(faults))
     if seen is not None and seen != edition.content_hash:
         return edition, False
     if edition.content_hash != _hash_now(conn, edition):
         return editions.propose_anew(conn, edition, series, last, now), False
-    conn.execute(sa.update(t).where(t.c.id == number).values(approved_by=by))
+    approved(conn, edition, by=by, starts_at=starts_at)
     return editions.freeze(conn, number, settings, now), True
 
 
-def _in_review(edition: Edition) -> Edition:
+def approved(conn: Connection, edition: Edition, *, by: Colleague | str, starts_at: datetime | None) -> None:
+    """Notes who approved an edition, and that it starts no earlier than that."""
+    values: dict[str, Any] = {"approved_by": by if isinstance(by, str) else by.name}
+    if starts_at is not None:
+        values["starts_at"] = max(starts_at, edition.starts_at or starts_at)
+    conn.execute(sa.update(t).where(t.c.id == edition.id).values(values))
+
+
+def in_review(edition: Edition) -> Edition:
+    """The edition, when it waits for approval. Raises Refused when it does not."""
     if edition.state != REVIEW:
         raise Refused(f"Edition {edition.id} is {edition.shown_state}; only an edition in review is approved.")
     return edition
@@ -74,7 +95,17 @@ def undo(conn: Connection, number: int) -> Edition:
     conn.execute(
         sa.update(t)
         .where(t.c.id == number)
-        .values(state=DRAFT, kind="digest", frozen_at=None, content_hash="", question=False, paused_at=None)
+        .values(
+            state=DRAFT,
+            kind="digest",
+            frozen_at=None,
+            content_hash="",
+            question=False,
+            paused_at=None,
+            asked_by_id=None,
+            asked_by="",
+            approved_by=None,
+        )
     )
     return editions.find(conn, number)
 

@@ -365,6 +365,8 @@ editions = Table(
     Column("by_hand", sa.Boolean, nullable=False, server_default=sa.false()),
     Column("content_hash", Text, nullable=False, server_default=""),
     Column("approved_by", Text),
+    Column("asked_by_id", Integer),  # which of the staff sent it by hand; null: the clock, or the machine
+    Column("asked_by", Text, nullable=False, server_default=""),  # their name as it was then
     Column("created_at", Instant, nullable=False),
     Column("frozen_at", Instant),
     Column("starts_at", Instant),

@@ -24,6 +24,7 @@ from digest.drafts import Draft
 from digest.editions import Edition, Run
 from digest.keys import Keyring
 from digest.publications import Series
+from digest.second_person import Colleague
 from digest.tables import State
 from subscribers import members, offers, preferences
 from subscribers.audience import Audience
@@ -31,6 +32,7 @@ from tests.conftest import NOW
 
 ZONE = "America/New_York"
 SETTINGS = Settings(site=Site(name="Path to Public Safety", address="100 Example Street", time_zone=ZONE))
+TOM = Colleague(1, "Tom Okafor")
 KEYS = Keyring({1: bytes(32)}, bytes(range(32)))
 
 
@@ -141,7 +143,7 @@ class Stage:
     def arrange(self, slug: str, cadence: str = "weekly") -> None:
         """Puts an item first in the coming edition."""
         with self.db.transaction() as conn:
-            drafting.move(conn, self.series(conn, cadence), slug, "first", by="Tom", now=self.now)
+            drafting.move(conn, self.series(conn, cadence), slug, "first", by=TOM, now=self.now)
 
     def release(self, slug: str, cadence: str = "weekly") -> None:
         """Lets it go."""

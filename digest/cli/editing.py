@@ -11,10 +11,11 @@ import typer
 from sqlalchemy import Connection
 
 from digest import config, editions, letter_drafts, letters, markup, review
-from digest.cli import desk, paper, telling
+from digest.cli import colleagues, desk, paper, telling
 from digest.delivery import closing, ledger
 from digest.errors import BadInput, NotFound, Refused
 from digest.home import Home
+from digest.staff import approvals
 from subscribers import records
 from subscribers.audience import Audience
 from subscribers.records import Unreached
@@ -108,19 +109,21 @@ def _tell_unreached(exceptions: Sequence[Unreached], number: int, *, most: int) 
 
 
 @editions_app.command("approve")
-def approve(context: typer.Context, number: Number, as_json: desk.AsJson = False) -> None:
+def approve(context: typer.Context, number: Number, by: colleagues.By = "", as_json: desk.AsJson = False) -> None:
     """Let an edition that waits for approval go out, exactly as it was proposed."""
     home = desk.desk(context).home()
     if faults := config.sending_faults(home.settings):
         raise Refused(" ".join(faults))
-    step = partial(review.approve, number=number, settings=home.settings, by=desk.user(), now=desk.now())
-    _, done = home.db.run(step)
-    if not done:
+    if not home.db.run(partial(_approve, home, number, by)):
         raise Refused(
             f"The items of edition {number} changed after it was proposed, so it was not approved. "
             f"Look at it again (`digest editions show {number}`), then approve it."
         )
     telling.tell(home, number, "Approved.", as_json=as_json)
+
+
+def _approve(home: Home, number: int, by: str, conn: Connection) -> bool:
+    return approvals.approve(conn, home, number, by=colleagues.approver(conn, by), now=desk.now())[1]
 
 
 @editions_app.command("undo")

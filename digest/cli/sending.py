@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import scheduler
-from digest import clock_watch, publications
-from digest.cli import desk, telling
+from digest import clock_watch, publications, second_person
+from digest.cli import colleagues, desk, telling
 from digest.cli.publishing import Digest
 from digest.editions import Edition
 from digest.errors import BadInput
@@ -32,6 +32,7 @@ def send(
         str, typer.Option(help="Which of its editions: weekly, daily ...; weekly, or the slowest.")
     ] = "",
     owed: Annotated[bool, typer.Option("--owed", help="Only what is owed to some, to those.")] = False,
+    by: colleagues.By = "",
     yes: desk.Yes = False,
     wait: Wait = False,
     as_json: desk.AsJson = False,
@@ -40,9 +41,11 @@ def send(
     home = desk.desk(context).home()
     with home.db.reading() as conn:
         publications.find(conn, digest)  # a mistyped name is no question
+        sender = colleagues.sender(conn, by)
+        second_person.reason(home.settings, sender)
     desk.confirm(f"Send {digest} now, to everyone it is for?", yes=yes or as_json)
     office = offices.open_office(home)
-    edition = scheduler.dispatch(office, digest, cadence=cadence, owed=owed)
+    edition = scheduler.dispatch(office, digest, cadence=cadence, owed=owed, sender=sender)
     see_off(office, edition, wait=wait, as_json=as_json)
 
 

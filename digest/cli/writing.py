@@ -10,13 +10,15 @@ import typer
 from sqlalchemy import Connection
 
 import scheduler
-from digest import clock_watch, letters, publications, rules
-from digest.cli import desk, sending
-from digest.editions import Edition
+from digest import clock_watch, letters, publications, rules, second_person
+from digest.cli import colleagues, desk, sending
+from digest.delivery import staff_mail
+from digest.editions import REVIEW, Edition
 from digest.errors import Refused
 from digest.home import Home
 from digest.intake import letter as manuscripts
 from digest.letters import Letter, Order, Ready, Segment
+from digest.second_person import Colleague
 from subscribers import offices
 from subscribers.offices import Office
 
@@ -40,6 +42,7 @@ def letter(
     not_reached: Annotated[
         int, typer.Option(metavar="N", min=0, max=MOST, help="Only those whom edition N did not surely reach.")
     ] = 0,
+    by: colleagues.By = "",
     again: Annotated[bool, typer.Option("--again", help="Though the same text went out within the hour.")] = False,
     yes: desk.Yes = False,
     wait: sending.Wait = False,
@@ -59,18 +62,23 @@ def letter(
             not_reached=not_reached or None,
         )
         order = Order(to, Letter(manuscript, segment), again)
+        sender = colleagues.sender(conn, by)
+        second_person.reason(home.settings, sender)
         ready = letters.check(conn, home.settings, order, now=desk.now())
     office = offices.open_office(home)
     _ask(office, ready, yes=yes or as_json)
     scheduler.watch(office)
-    edition = home.db.run(partial(_freeze, home, ready))
+    edition = home.db.run(partial(_send, home, ready, sender))
     sending.see_off(office, edition, wait=wait, as_json=as_json)
 
 
-def _freeze(home: Home, ready: Ready, conn: Connection) -> Edition:
-    """Locks the letter. Raises Refused after a jump of the clock that nobody has answered."""
+def _send(home: Home, ready: Ready, sender: Colleague | None, conn: Connection) -> Edition:
+    """Sends the letter. Raises Refused after a jump of the clock that nobody has answered."""
     clock_watch.refuse_jump(conn)
-    return letters.freeze(conn, home.settings, ready, now=desk.now())
+    edition = letters.send(conn, home.settings, ready, sender=sender, now=desk.now())
+    if edition.state == REVIEW:
+        staff_mail.needs_approval(conn, home, edition, now=desk.now())
+    return edition
 
 
 def _ask(office: Office, order: Order, *, yes: bool) -> None:

@@ -156,7 +156,8 @@ def _stop(conn: Connection, edition: Edition, drop: bool, now: datetime) -> None
         raise Refused(f"Edition {number} is {edition.shown_state}; there is nothing left to cancel.")
     change = sa.update(t).where(t.c.id == number)
     if edition.state in (editions.DRAFT, editions.REVIEW):
-        ended = {"state": editions.SKIPPED, "reason": "Canceled by staff. Its items wait for the next run."}
+        reason = "Canceled by staff." if edition.is_letter else "Canceled by staff. Its items wait for the next run."
+        ended = {"state": editions.SKIPPED, "reason": reason}
         conn.execute(change.values(closed_at=now, **ended))
         return
     if drop and edition.state == editions.FROZEN:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from digest import editions, previews, publications, render
+from digest import editions, letters, previews, publications, render
 from digest.delivery import notices
 from digest.editions import Edition
 from digest.home import Home
@@ -23,18 +23,19 @@ from digest.publications import Digest
 
 
 def needs_approval(conn: Connection, home: Home, edition: Edition, *, now: datetime) -> bool:
-    """Tells staff that an edition waits for approval, and why."""
+    """Tells staff that an edition or a letter waits for approval, and why."""
     digest = publications.by_id(conn, edition.digest_id)
+    name = f"“{letters.of(conn, edition.id).manuscript.subject}”" if edition.is_letter else digest.name
     return _tell(
         conn,
         home,
         digest,
         occasion=f"review {edition.uid} {edition.content_hash}",
-        subject=f"Waiting for you: {digest.name}",
+        subject=f"Waiting for you: {name}",
         paragraphs=[
-            f"{digest.name}, edition {edition.id}, waits for a person. {edition.reason}",
-            f"To look at it: digest editions show {edition.id}",
-            f"To let it go out: digest editions approve {edition.id}. To stop it: digest editions cancel {edition.id}.",
+            f"{name}, edition {edition.id}, waits for a person. {edition.reason}",
+            f"To look at it, and to let it go out or not: {home.settings.site.url}/staff/editions/{edition.id}",
+            f"On the command line: digest editions show {edition.id}, then approve or cancel.",
         ],
         now=now,
     )

@@ -85,6 +85,12 @@ def find(conn: Connection, email: str) -> Account:
     return found
 
 
+def called(conn: Connection, who: str) -> Account:
+    """The account with this address, or with this name when only one has it. Raises NotFound."""
+    named = [one for one in every(conn) if one.name.casefold() == who.strip().casefold()]
+    return named[0] if len(named) == 1 and "@" not in who else find(conn, who)
+
+
 def known(conn: Connection, email: str) -> Account | None:
     """The account with this address, if there is one."""
     query = sa.select(*_COLUMNS).where(t.c.email_key == _key(email), t.c.ended_at.is_(None))

@@ -14,7 +14,7 @@ from digest.delivery.transports.base import Answer
 from digest.drafting import Coming
 from digest.editions import Edition
 from digest.errors import Refused
-from tests.stage import SETTINGS, Stage
+from tests.stage import SETTINGS, TOM, Stage
 
 WORDS = {"en": Words("Who may serve", "Dear readers,", "<p>Dear readers,</p>")}
 
@@ -42,14 +42,14 @@ def order(stage: Stage) -> list[str]:
 
 def move(stage: Stage, slug: str, where: str) -> None:
     with stage.db.transaction() as conn:
-        drafting.move(conn, stage.series(conn), slug, where, by="Tom", now=stage.now)
+        drafting.move(conn, stage.series(conn), slug, where, by=TOM, now=stage.now)
 
 
 def write(stage: Stage, words: dict[str, Words], *, revision: int = 0, mark: int | None = None) -> None:
     with stage.db.transaction() as conn:
         series = stage.series(conn)
         mark = series.mark if mark is None else mark
-        drafting.write(conn, series, words, revision=revision, mark=mark, by="Tom", now=stage.now)
+        drafting.write(conn, series, words, revision=revision, mark=mark, by=TOM, now=stage.now)
 
 
 def mailed(stage: Stage, edition: Edition) -> list[tuple[str, Sequence[str]]]:

@@ -65,7 +65,7 @@ def freeze(stage: Stage, text: Manuscript = TEXT, *, again: bool = False, **segm
     order = Order(stage.digest, Letter(text, Segment(**segment)), again)  # type: ignore[arg-type]
     with stage.db.reading() as conn:
         ready = letters.check(conn, SETTINGS, order, now=stage.now)
-    return stage.db.run(lambda conn: letters.freeze(conn, SETTINGS, ready, now=stage.now))
+    return stage.db.run(lambda conn: letters.send(conn, SETTINGS, ready, sender=None, now=stage.now))
 
 
 def send(stage: Stage, **how: object) -> Edition:
@@ -383,13 +383,13 @@ def test_of_two_at_once_with_the_same_text_the_second_is_refused(postgres_stage:
 
     def second() -> None:
         try:
-            stage.db.run(lambda conn: letters.freeze(conn, SETTINGS, ready, now=stage.now))
+            stage.db.run(lambda conn: letters.send(conn, SETTINGS, ready, sender=None, now=stage.now))
         except Refused as error:
             refused.append(error)
 
     other = threading.Thread(target=second)
     with stage.db.transaction() as conn:
-        letters.freeze(conn, SETTINGS, ready, now=stage.now)
+        letters.send(conn, SETTINGS, ready, sender=None, now=stage.now)
         other.start()
         other.join(0.5)
         assert other.is_alive()

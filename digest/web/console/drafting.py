@@ -17,7 +17,7 @@ from digest import arrangements, drafting, languages, occurrences
 from digest.arrangements import Overtaken, Words
 from digest.errors import BadInput, DigestError, NotFound
 from digest.publications import CADENCES, Digest, Series
-from digest.staff import activity
+from digest.staff import activity, approvals
 from digest.staff.accounts import EDITOR, VIEWER
 from digest.web import look
 from digest.web.console import badges, door, frame
@@ -103,7 +103,7 @@ def _series(conn: Connection, request: WebRequest) -> tuple[Digest, Series]:
 
 def move(request: WebRequest, form: Form) -> Response[Any]:
     """Moves an item up, down or to the front."""
-    site, by = look.of(request), door.of(request).account.name
+    site, by = look.of(request), approvals.colleague(door.of(request).account)
     slug, where = form.one("item"), form.one("where")
     if where not in MOVES:
         raise NotFound("There is no such move.")
@@ -116,7 +116,7 @@ def move(request: WebRequest, form: Form) -> Response[Any]:
 
 def hold(request: WebRequest, form: Form) -> Response[Any]:
     """Keeps an item out, with a reason."""
-    site, by = look.of(request), door.of(request).account.name
+    site, by = look.of(request), approvals.colleague(door.of(request).account)
     try:
         slug, why = form.one("item"), form.one("why", most=WHY)
     except BadInput as error:
@@ -130,17 +130,18 @@ def hold(request: WebRequest, form: Form) -> Response[Any]:
 
 def release(request: WebRequest, form: Form) -> Response[Any]:
     """Lets an item go that was held back."""
-    site, slug = look.of(request), form.one("item")
+    site, by = look.of(request), approvals.colleague(door.of(request).account)
+    slug = form.one("item")
 
     def change(conn: Connection, series: Series) -> None:
-        drafting.release(conn, series, slug, now=site.clock())
+        drafting.release(conn, series, slug, by=by, now=site.clock())
 
     return _changed(request, change, "let go", f"{slug} into", "released")
 
 
 def write(request: WebRequest, form: Form) -> Response[Any]:
     """Keeps subject and opening words."""
-    site, by = look.of(request), door.of(request).account.name
+    site, by = look.of(request), approvals.colleague(door.of(request).account)
     with site.home.db.reading() as conn:
         digest, _ = _series(conn, request)
     typed = {tag: _typed(form, tag) for tag in digest.languages}
