@@ -651,7 +651,11 @@ staff_sessions = Table(
     Column("expires_at", Instant, nullable=False),
     Column("ip", Text, nullable=False),
     Column("agent", Text, nullable=False),
+    Column("renew", sa.Boolean, nullable=False, server_default=sa.false()),  # its next request gives it a new id
+    Column("former_hash", LargeBinary),  # of the id that it had before
+    Column("former_until", Instant),  # until when that one still opens it
     Index("ix_staff_sessions_staff", "staff_id"),
+    Index("ix_staff_sessions_former", "former_hash", unique=True),
     sqlite_autoincrement=True,
 )
 

@@ -85,7 +85,7 @@ def _link(email: str, without: bool, conn: Connection) -> tuple[Account, str]:
 
 @staff_app.command("set")
 def set_role(context: typer.Context, email: Email, role: Role, as_json: desk.AsJson = False) -> None:
-    """Give somebody another role; they sign in anew."""
+    """Give somebody another role; they stay signed in."""
     after = desk.desk(context).home().db.run(partial(_set_role, email, role))
     desk.answer(after, f"{after.name} is {after.role} now.", as_json=as_json)
 

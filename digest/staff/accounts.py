@@ -1,8 +1,8 @@
 """Accounts of staff: who they are and what they may do.
 
 Promises: a role may do all that the roles before it may; there is always an owner who can sign in; an account that
-ended keeps its name in the record of deeds, and its address is free for a new one. A change of role ends the sessions
-that were opened under the old one. Refuses: two accounts with one address, and to end or demote the last owner.
+ended keeps its name in the record of deeds, and its address is free for a new one. Refuses: two accounts with one
+address, and to end or demote the last owner.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def add(conn: Connection, email: str, *, name: str, role: str, now: datetime) ->
 
 
 def set_role(conn: Connection, staff_id: int, role: str) -> Account:
-    """Gives somebody another role; they sign in anew. Raises BadInput, or Refused for the last owner."""
+    """Gives somebody another role. Raises BadInput, or Refused for the last owner."""
     _role(role)
     before = standing(conn, staff_id)
     if before.role == role:
@@ -118,7 +118,6 @@ def set_role(conn: Connection, staff_id: int, role: str) -> Account:
     if before.role == OWNER:
         _keep_an_owner(conn, staff_id)
     conn.execute(sa.update(t).where(t.c.id == staff_id).values(role=role))
-    conn.execute(sa.delete(staff_sessions).where(staff_sessions.c.staff_id == staff_id))
     return by_id(conn, staff_id)
 
 

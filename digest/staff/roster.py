@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from digest.staff import accounts, activity, links, second_factor
+from digest.staff import accounts, activity, links, second_factor, sessions
 from digest.staff.accounts import Account
 
 
@@ -36,10 +36,14 @@ def let_in(
 
 
 def set_role(conn: Connection, by: Account | str, staff_id: int, role: str, *, now: datetime) -> Account:
-    """Gives somebody another role. Raises BadInput, or Refused for the last owner."""
+    """Gives somebody another role; their sessions go on under new ids.
+
+    Raises BadInput, or Refused for the last owner.
+    """
     before = accounts.standing(conn, staff_id)
     after = accounts.set_role(conn, staff_id, role)
     if after.role != before.role:
+        sessions.renew_all(conn, staff_id)
         roles = {"before": {"role": before.role}, "after": {"role": after.role}}
         activity.record(conn, by, "changed the role of", before.name, now=now, **roles)
     return after

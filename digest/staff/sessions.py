@@ -2,8 +2,10 @@
 
 Promises: only a hash of what the browser holds is stored, so that a copy of the database lets nobody in; every sign-in
 makes a new one; a session ends after some hours without use and after some days in any case, and at once with its
-account, its role or its password. A session of which the second factor is outstanding opens nothing else. Refuses:
-every session that it did not make itself.
+account or its password. With another role it goes on under a new id, which the browser gets with its next answer
+(OWASP, Session Management: renew the id after any change of privileges); the old id opens it for half a minute more,
+for requests that were under way, and whoever comes with it later ends it, since two have held it. A session of which
+the second factor is outstanding opens nothing else. Refuses: every session that it did not make itself.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from digest.tables import staff
 from digest.tables import staff_sessions as t
 
 IDLE, ABSOLUTE, HALF = timedelta(hours=12), timedelta(days=7), timedelta(minutes=10)
+GRACE = timedelta(seconds=30)  # in which requests that were under way still come with the id of before
 NOTED = timedelta(minutes=1)  # a session's last use is noted no more often
 
 
@@ -37,6 +40,7 @@ class Session:
     expires_at: datetime
     ip: str
     agent: str
+    renew: bool
 
 
 _COLUMNS = [t.c[name] for name in Session.__dataclass_fields__]
@@ -67,9 +71,50 @@ def open(
 
 def find(conn: Connection, token: str, *, now: datetime) -> Session | None:
     """The session that a browser holds, unless it or its account has ended."""
-    live = (t.c.token_hash == _hash(token), t.c.expires_at > now, t.c.seen_at > now - IDLE, staff.c.ended_at.is_(None))
+    given = _hash(token)
+    held = sa.or_(t.c.token_hash == given, sa.and_(t.c.former_hash == given, t.c.former_until > now))
+    live = (held, t.c.expires_at > now, t.c.seen_at > now - IDLE, staff.c.ended_at.is_(None))
     row = conn.execute(sa.select(*_COLUMNS).join(staff).where(*live)).one_or_none()
     return Session(*row) if row else None
+
+
+# --- new ids ---------------------------------------------------------------------------------------------------
+
+
+def renew_all(conn: Connection, staff_id: int) -> None:
+    """Has every session of somebody go on under a new id, from its next request on."""
+    conn.execute(sa.update(t).where(t.c.staff_id == staff_id).values(renew=True))
+
+
+def renew(conn: Connection, session: Session, token: str, *, now: datetime) -> str | None:
+    """The new id of a session that is to have one, for its browser; None when another request has brought it there."""
+    new = secrets.token_urlsafe(32)
+    given = _hash(token)
+    waits = sa.update(t).where(t.c.id == session.id, t.c.token_hash == given, t.c.renew)
+    values = {"token_hash": _hash(new), "former_hash": given, "former_until": now + GRACE, "renew": False}
+    return new if conn.execute(waits.values(values)).rowcount == 1 else None
+
+
+def renew_now(conn: Connection, session: Session) -> str:
+    """A new id for the session of whoever just changed how they sign in; every copy of the old one ends at once."""
+    new = secrets.token_urlsafe(32)
+    values = {"token_hash": _hash(new), "former_hash": None, "former_until": None, "renew": False}
+    conn.execute(sa.update(t).where(t.c.id == session.id).values(values))
+    return new
+
+
+def held_twice(conn: Connection, token: str, *, now: datetime) -> int | None:
+    """Whose session it is that this was the id of: whoever comes with it so late has a copy, or lost the new one."""
+    late = (t.c.former_hash == _hash(token), t.c.former_until <= now)
+    return conn.scalar(sa.select(t.c.staff_id).where(*late))
+
+
+def end_copies(conn: Connection, token: str) -> bool:
+    """Ends the session that this was the id of, for whoever holds it now; whether there was one."""
+    return conn.execute(sa.delete(t).where(t.c.former_hash == _hash(token))).rowcount == 1
+
+
+# --- as it is used ---------------------------------------------------------------------------------------------
 
 
 def is_stale(session: Session, *, now: datetime) -> bool:

@@ -69,6 +69,7 @@ def _pages() -> Litestar:
             *pages.HANDLERS,
             CONSOLE,
         ],
+        before_send=[door.hand_over],
         exception_handlers={Exception: error_page, door.Elsewhere: elsewhere, NotAuthorizedException: to_sign_in},
         openapi_config=None,
         logging_config=None,

@@ -27,7 +27,7 @@ ROLES = {
     "editor": "Publishes items, approves editions, sends and writes letters.",
     "owner": "Does all that an editor does, and decides about staff and settings.",
 }
-DONE = {"role": "The role is changed. They sign in anew.", "ended": "The account has ended."}
+DONE = {"role": "The role is changed, also where they are signed in now.", "ended": "The account has ended."}
 
 
 def show(request: WebRequest) -> Response[Any]:

@@ -12,16 +12,20 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from litestar.concurrency import sync_to_thread
 from litestar.connection import ASGIConnection
-from litestar.datastructures import Cookie
+from litestar.datastructures import Cookie, MutableScopeHeaders
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
+from litestar.types import Message, Scope
+from sqlalchemy import Connection
 
 from digest import keys
-from digest.staff import accounts, sessions
+from digest.staff import accounts, activity, sessions
 from digest.staff.accounts import Account
 from digest.staff.entering import Client
 from digest.staff.sessions import Session
@@ -30,6 +34,7 @@ from digest.web.look import Site, WebRequest
 from subscribers import links
 
 ANYONE, HALF = "anyone", "half"  # beside the roles: no session, or one whose second factor is outstanding
+RENEWED = "renewed session"  # where the request keeps the cookie that goes with its answer
 SAFE = ("GET", "HEAD")
 FIELD = "form_token"  # the field that every form carries
 ACCOUNT = "/staff/account"
@@ -153,6 +158,16 @@ def session_cookie(site: Site, token: str) -> Cookie:
     return _cookie(site, "staff", token)
 
 
+async def hand_over(message: Message, scope: Scope) -> None:
+    """Gives the browser the new id of its session, whatever the answer is, unless the answer brings one itself."""
+    cookie = scope.get("state", {}).get(RENEWED)
+    if cookie is None or message["type"] != "http.response.start":
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    if not any(one.startswith(f"{cookie.key}=") for one in headers.getall("set-cookie", [])):
+        headers.add("set-cookie", cookie.to_header(header=""))
+
+
 def no_cookie(site: Site) -> Cookie:
     """Takes the session's cookie away."""
     return _cookie(site, "staff", "", max_age=0)
@@ -207,10 +222,11 @@ def _same(told: str, token: str) -> bool:
 
 
 def _mark(request: WebRequest) -> str:
-    """What the browser holds: its session, or before there is one its own mark."""
-    site = look.of(request)
-    visitor = request.state.get("visitor")
-    return request.cookies.get(_name(site, "staff" if visitor else "form"), "")
+    """What forms are bound to: the session, under whichever id; or before there is one the browser's own mark."""
+    visitor: Visitor | None = request.state.get("visitor")
+    if visitor:
+        return f"session {visitor.session.id} {visitor.session.created_at.isoformat()}"
+    return request.cookies.get(_name(look.of(request), "form"), "")
 
 
 def _token(site: Site, mark: str) -> str:
@@ -225,10 +241,21 @@ def _visitor(request: WebRequest) -> Visitor | None:
     now, db = site.clock(), site.home.db
     with db.reading() as conn:
         session = sessions.find(conn, token, now=now)
-        if session is None:
-            return None
-        visitor = Visitor(accounts.by_id(conn, session.staff_id), session)
+        stolen = None if session else sessions.held_twice(conn, token, now=now)
+        visitor = Visitor(accounts.by_id(conn, session.staff_id), session) if session else None
+    if stolen is not None:
+        db.run(partial(_end_copies, token, stolen, now))
+    if session is None or visitor is None:
+        return None
+    if session.renew and (new := db.run(partial(sessions.renew, session=session, token=token, now=now))):
+        request.state[RENEWED] = session_cookie(site, new)
     if sessions.is_stale(session, now=now):
         with db.transaction() as conn:
             sessions.note(conn, session, now=now)
     return visitor
+
+
+def _end_copies(token: str, staff_id: int, now: datetime, conn: Connection) -> None:
+    if sessions.end_copies(conn, token):
+        account = accounts.by_id(conn, staff_id)
+        activity.record(conn, account, "was signed out, since an old id was used again", "session", now=now)

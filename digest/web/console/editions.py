@@ -19,10 +19,10 @@ from digest.delivery import closing, progress, runs
 from digest.delivery.runs import Listed
 from digest.editions import ENDED, REVIEW, SENDING, Edition
 from digest.errors import DigestError, NotFound, Refused
-from digest.staff import activity
+from digest.staff import activity, approvals
 from digest.staff.accounts import EDITOR, VIEWER, Account
 from digest.web import look
-from digest.web.console import badges, charts, door, frame
+from digest.web.console import badges, charts, door, frame, reviewing
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
 from subscribers import explaining, records
@@ -82,6 +82,7 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         under_way = progress.look(conn, number, now=site.clock()) if edition.shown_state == SENDING else None
         reasons = runs.reasons(conn, number) if edition.plan_done_at else []
         people = records.unreached(conn, number, most=PEOPLE) if edition.plan_done_at else []
+        waits = reviewing.look(conn, site, door.of(request).account, edition)
     return frame.page(
         request,
         "edition.html",
@@ -94,6 +95,7 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         under_way=under_way,
         reasons=reasons,
         people=people,
+        review=waits,
         fault=fault,
         faults=config.sending_faults(site.home.settings) if edition.state == REVIEW else [],
         done=DONE.get(request.query_params.get("done", "")),
@@ -191,8 +193,7 @@ def _deed(done: str, deed: str, step: Callable[[Connection, Site, Edition, Accou
         def both(conn: Connection) -> str:
             before = editions.find(conn, number)
             told = step(conn, site, before, account, form) or done
-            if told != NOT_DONE:
-                _record(conn, site, account, deed, before)
+            _record(conn, site, account, deed, before)
             return told
 
         try:
@@ -210,10 +211,15 @@ def _record(conn: Connection, site: Site, account: Account, deed: str, before: E
     activity.record(conn, account, deed, f"edition {before.id}", now=site.clock(), **told)
 
 
-def _approve(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> str | None:
-    seen = form.one("contents")
-    _, done = review.approve(conn, edition.id, site.home.settings, by=account.name, now=site.clock(), seen=seen)
-    return None if done else NOT_DONE
+def approve(request: WebRequest, form: Form) -> Response[Any]:
+    """Lets what waits go out, exactly as it was seen."""
+    site, account, number = look.of(request), door.of(request).account, _number(request)
+    step = partial(approvals.approve, home=site.home, number=number, by=account, seen=form.one("contents"))
+    try:
+        _, done = site.home.db.run(partial(step, now=site.clock()))
+    except DigestError as error:
+        return _page(request, status=409, fault=str(error))
+    return frame.redirect(f"{HERE}/{number}?done={'approved' if done else NOT_DONE}")
 
 
 def _undo(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> str | None:
@@ -283,7 +289,7 @@ HANDLERS = [
     frame.page_at("/editions", VIEWER, show_all),
     frame.page_at("/editions/{number:str}", VIEWER, show),
     frame.page_at("/editions/{number:str}/mail", VIEWER, preview),
-    frame.deed_at("/editions/{number:str}/approve", EDITOR, _deed("approved", "approved", _approve)),
+    frame.deed_at("/editions/{number:str}/approve", EDITOR, approve),
     frame.deed_at("/editions/{number:str}/undo", EDITOR, _deed("undone", "stopped in time", _undo)),
     frame.deed_at("/editions/{number:str}/pause", EDITOR, _deed("paused", "paused", _pause)),
     frame.deed_at("/editions/{number:str}/resume", EDITOR, _deed("resumed", "went on with", _resume)),

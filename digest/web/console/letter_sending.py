@@ -17,15 +17,16 @@ from litestar import Response
 from sqlalchemy import Connection
 
 from digest import clock_watch, editions, languages, letter_drafts, letters, previews, publications, rules, schedules
-from digest.editions import Edition
+from digest.delivery import staff_mail
+from digest.editions import REVIEW, Edition
 from digest.errors import BadInput, DigestError, NotFound, Refused
 from digest.letter_drafts import Draft
 from digest.letters import Letter, Looked, Order, Twin
 from digest.publications import Digest
-from digest.staff import activity
+from digest.staff import activity, approvals
 from digest.staff.accounts import EDITOR, Account
 from digest.web import look
-from digest.web.console import badges, confirming, door, frame, letter_form
+from digest.web.console import badges, confirming, door, frame, letter_form, reviewing
 from digest.web.console import editions as pages
 from digest.web.console import letters as composing
 from digest.web.console.confirming import Unconfirmed
@@ -71,6 +72,7 @@ def _page(
             return composing.composer(request, there, said, status=400)
         checked = _check(conn, site, draft, letter)
         terms = letter_form.terms(conn, site, letter.segment)
+        second = reviewing.for_what_i_send(conn, site, door.of(request).account)
     return frame.page(
         request,
         "letter_check.html",
@@ -84,6 +86,7 @@ def _page(
         terms=terms,
         blocked=checked.fault or any(one.level == "fix" for one in checked.looked.findings),
         typed={"when": "now", "day": "", "time": "", "zone": site.zone.key, "again": "", **typed},
+        second=second,
         minutes=site.home.settings.staff.undo_minutes,
         many=confirming.MANY,
         wrong=wrong or {},
@@ -127,7 +130,10 @@ def mail(request: WebRequest) -> Response[Any]:
 
 
 def send(request: WebRequest, form: Form) -> Response[Any]:
-    """Locks the letter; it starts when the time to stop it is over, or at the moment that was chosen."""
+    """Locks the letter; it starts when the time to stop it is over, or at the moment that was chosen.
+
+    Where a second person approves what is sent, it waits for that first.
+    """
     site, account = look.of(request), door.of(request).account
     try:
         edition = site.home.db.run(partial(_send, site, account, composing.draft_id(request), form))
@@ -153,13 +159,18 @@ def _send(site: Site, account: Account, draft_id: int, form: Form, conn: Connect
         site.home.settings,
         draft_id,
         revision=frame.number(form.one("revision")) or 0,
+        sender=approvals.colleague(account),
         starts_at=_starts(site, form),
         again=form.one("again") == "1",
         now=now,
     )
     starts = frame.moment(site, edition.starts_at or now)
     after = {"subject": draft.text.subject, "people": reached, "starts": starts}
-    activity.record(conn, account, "sent", f"edition {edition.id}", now=now, after=after)
+    deed = "sent"
+    if edition.state == REVIEW:
+        deed = "asked for approval of"
+        staff_mail.needs_approval(conn, site.home, edition, now=now)
+    activity.record(conn, account, deed, f"edition {edition.id}", now=now, after=after)
     return edition
 
 

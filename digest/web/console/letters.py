@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from digest import editions, letter_drafts, publications
 from digest.delivery import runs
+from digest.editions import REVIEW, Edition
 from digest.errors import DigestError, NotFound
 from digest.letter_drafts import Draft, Overtaken
 from digest.staff import activity
@@ -35,6 +36,7 @@ LATEST = 30  # editions that a correction can be for
 DONE = {
     "saved": "Saved. Nobody has it; it waits here until you send it.",
     "back": "Stopped in time: nobody has it. It is a draft again.",
+    "void": "Saved. It waits for approval no more, since it changed; ask for that again when it is right.",
     "discarded": "The draft is deleted.",
     "copied": "This is a new draft with the same words.",
 }
@@ -47,6 +49,7 @@ class Said:
     wrong: dict[str, str] = field(default_factory=dict)
     reach: LetterReach | None = None
     theirs: Draft | None = None
+    waits: Edition | None = None  # the letter that it is, while that waits for approval
     is_new: bool = False  # whatever the address says
 
 
@@ -63,7 +66,8 @@ def show_all(request: WebRequest) -> Response[Any]:
         here=HERE,
         drafts=drafts,
         digest_names=names,
-        sent=found[: runs.PER_PAGE],
+        waiting=[one for one in found[: runs.PER_PAGE] if one.edition.state == REVIEW],
+        sent=[one for one in found[: runs.PER_PAGE] if one.edition.state != REVIEW],
         more=found[runs.PER_PAGE - 1].edition.id if len(found) > runs.PER_PAGE else None,
         below=below,
         done=DONE.get(request.query_params.get("done", "")),
@@ -89,9 +93,10 @@ def show(request: WebRequest) -> Response[Any]:
     with look.of(request).home.db.reading() as conn:
         draft = letter_drafts.find(conn, draft_id(request))
         typed = letter_form.of_draft(conn, draft)
-    if draft.edition_id is not None:
+        waits = letter_drafts.waits(conn, draft.id)
+    if draft.edition_id is not None and waits is None:
         return frame.redirect(f"{pages.HERE}/{draft.edition_id}")
-    return composer(request, typed)
+    return composer(request, typed, Said(waits=waits))
 
 
 def composer(request: WebRequest, typed: Typed, said: Said | None = None, *, status: int = 200) -> Response[Any]:
@@ -148,7 +153,7 @@ def save(request: WebRequest, form: Form) -> Response[Any]:
     """Keeps what is typed; `then` says whether it is to be checked."""
     site, account, typed = look.of(request), door.of(request).account, letter_form.read(form)
     try:
-        draft = site.home.db.run(partial(_save, site, account, request.path_params.get("id", ""), typed))
+        draft, done = site.home.db.run(partial(_save, site, account, request.path_params.get("id", ""), typed))
     except Overtaken as error:
         fresh = Typed(typed.fields, typed.text, typed.topics, error.theirs.revision)
         return composer(request, fresh, Said(letter_form.fault(error), theirs=error.theirs), status=409)
@@ -157,19 +162,26 @@ def save(request: WebRequest, form: Form) -> Response[Any]:
         return composer(request, typed, Said(gone, is_new=True), status=409)
     except DigestError as error:
         return composer(request, typed, Said(letter_form.fault(error)), status=400)
-    return frame.redirect(f"{HERE}/{draft.id}" + ("/check" if form.one("then") == "check" else "?done=saved"))
+    return frame.redirect(f"{HERE}/{draft.id}" + ("/check" if form.one("then") == "check" else f"?done={done}"))
 
 
-def _save(site: Site, account: Account, given: str, typed: Typed, conn: Connection) -> Draft:
+def _save(site: Site, account: Account, given: str, typed: Typed, conn: Connection) -> tuple[Draft, str]:
     text, now = letter_form.text_of(conn, typed), site.clock()
     if not given:
         draft = letter_drafts.create(conn, text, by=account.name, now=now)
         _record(conn, site, account, "began", draft)
-        return draft
+        return draft, "saved"
     number = frame.number(given) or 0
+    waited = letter_drafts.waits(conn, number)
     draft = letter_drafts.save(conn, number, text, revision=typed.revision, by=account.name, now=now)
+    if draft.edition_id is not None:  # nothing was changed
+        return draft, "saved"
     _record(conn, site, account, "wrote on", draft)
-    return draft
+    if waited is None:
+        return draft, "saved"
+    told = {"before": {"state": waited.shown_state}, "after": {"state": editions.SKIPPED}}
+    activity.record(conn, account, "took back by a change", f"edition {waited.id}", now=now, **told)
+    return draft, "void"
 
 
 def discard(request: WebRequest, form: Form) -> Response[Any]:

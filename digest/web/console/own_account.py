@@ -1,23 +1,26 @@
 """What each of the staff does about their own account: name, password, second factor, recovery codes, sessions.
 
-Promises: a change of the password or of the second factor asks for the password first and ends all other sessions;
-recovery codes are shown once. Refuses: a second factor whose first code does not fit.
+Promises: a change of the password, of the second factor or of the address asks for the password first; the first two
+end all other sessions and give this one a new id; recovery codes are shown once; what is typed together is stored
+together or not at all. Refuses: a second factor whose first code does not fit, and too many tries of a password.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from litestar import Response
+from litestar.datastructures import Cookie
 from markupsafe import Markup
 from sqlalchemy import Connection
 
 from digest.errors import BadInput, Refused
 from digest.staff import accounts, activity, passwords, second_factor, sessions
-from digest.staff.accounts import VIEWER
+from digest.staff.accounts import VIEWER, Account
 from digest.web import look
 from digest.web.console import door, frame, tries
 from digest.web.console.door import Visitor
@@ -38,7 +41,7 @@ _SYSTEMS = (
 DONE = {
     "changed": "Changed.",
     "password": "Your password is set. You are signed out everywhere else.",
-    "off": "The second step is off. Your password alone lets you in.",
+    "off": "The second step is off. Your password alone lets you in. You are signed out everywhere else.",
     "ended": "Signed out there.",
 }
 
@@ -72,57 +75,62 @@ def browser(agent: str) -> str:
 
 
 def change(request: WebRequest, form: Form) -> Response[Any]:
-    """Another name or address."""
+    """Another name or address; the address lets somebody in, so it asks for the password."""
     site, visitor = look.of(request), door.of(request)
-    typed = {"name": form.one("name"), "email": form.one("email", most=254)}
-    wrong = _change(site, visitor, typed)
+    typed = _who(form)
+    fault, status = _fault(request, form) if typed["email"] != visitor.account.email else ("", 400)
+    wrong = {"proof": fault} if fault else _tried(site, partial(_change, site, visitor, typed))
     if wrong:
-        return _page(request, status=400, wrong=wrong, typed=typed)
+        return _page(request, status=status, wrong=wrong, typed=typed)
     return frame.redirect(f"{door.ACCOUNT}?done=changed")
 
 
-def _change(site: Site, visitor: Visitor, typed: dict[str, str]) -> dict[str, str]:
-    """Changes name and address; what is wrong with them, when something is."""
+def _who(form: Form) -> dict[str, str]:
+    return {"name": form.one("name"), "email": form.one("email", most=254)}
 
-    def step(conn: Connection) -> None:
-        before = visitor.account
-        after = accounts.change(conn, before.id, **typed)
-        told = {"before": {"name": before.name}, "after": {"name": after.name}}
-        activity.record(conn, after, "changed their account", "account", now=site.clock(), **told)
 
+def _tried(site: Site, step: Callable[[Connection], object]) -> dict[str, str]:
+    """Does the step in one transaction; what is wrong with what was typed, by field, when something is."""
     try:
         site.home.db.run(step)
-    except BadInput as error:
-        return {error.problem.where: f"{error.problem.why} {error.problem.remedy}"}
-    except Refused as error:
-        return {"email": str(error)}
+    except (BadInput, Refused) as error:
+        return frame.wrong(error, "email")
     return {}
 
 
+def _change(site: Site, visitor: Visitor, typed: dict[str, str], conn: Connection) -> Account:
+    before = visitor.account
+    after = accounts.change(conn, before.id, **typed)
+    told = {"before": {"name": before.name}, "after": {"name": after.name}}
+    activity.record(conn, after, "changed their account", "account", now=site.clock(), **told)
+    return after
+
+
 def set_password(request: WebRequest, form: Form) -> Response[Any]:
-    """A new password; the other sessions end."""
-    site, visitor = look.of(request), door.of(request)
-    wrong = {"current": fault} if (fault := _fault(request, form)) else {}
-    typed = {"name": form.one("name"), "email": form.one("email", most=254)}
+    """A new password; the other sessions end. The first time they also say who they are."""
+    site, visitor, typed = look.of(request), door.of(request), _who(form)
     new, repeated = form.secret("password", most=1000), form.secret("repeated", most=1000)
+    fault, status = _fault(request, form)
+    wrong, cookies = {"current": fault} if fault else {}, list[Cookie]()
     if not wrong and new != repeated:
         wrong = {"repeated": "It is not the same as the first one. Type both again."}
-    try:
-        passwords.checked(new, visitor.account)
-    except BadInput as error:
-        wrong = wrong or {"password": f"{error.problem.why} {error.problem.remedy}"}
-    if not wrong and not visitor.account.has_password:  # the first time: they also say who they are
-        wrong = _change(site, visitor, typed)
+    wrong = wrong or _tried(site, lambda conn: cookies.append(_set_password(site, visitor, typed, new, conn)))
     if wrong:
-        return _page(request, status=400, wrong=wrong, typed=typed)
-    site.home.db.run(partial(_set_password, site, visitor, new))
-    return frame.redirect(f"{door.ACCOUNT}?done=password")
+        return _page(request, status=status, wrong=wrong, typed=typed)
+    return frame.redirect(f"{door.ACCOUNT}?done=password", cookies[-1])
 
 
-def _set_password(site: Site, visitor: Visitor, new: str, conn: Connection) -> None:
-    passwords.set(conn, visitor.account, new)
+def _set_password(site: Site, visitor: Visitor, typed: dict[str, str], new: str, conn: Connection) -> Cookie:
+    account = visitor.account if visitor.account.has_password else _change(site, visitor, typed, conn)
+    passwords.set(conn, account, new)
+    activity.record(conn, account, "set their password", "account", now=site.clock())
+    return _alone(conn, site, visitor)
+
+
+def _alone(conn: Connection, site: Site, visitor: Visitor) -> Cookie:
+    """Ends all other sessions, and gives this one a new id: the cookie with it."""
     sessions.end_all(conn, visitor.account.id, but=visitor.session.id)
-    activity.record(conn, visitor.account, "set their password", "account", now=site.clock())
+    return door.session_cookie(site, sessions.renew_now(conn, visitor.session))
 
 
 # --- second factor ---------------------------------------------------------------------------------------------
@@ -154,36 +162,40 @@ def switch_on(request: WebRequest, form: Form) -> Response[Any]:
     """The second factor, once its first code fits; then recovery codes."""
     site, visitor = look.of(request), door.of(request)
     nonce = _seed(form.one("seed"))
-    if fault := _fault(request, form):
-        return _factor(request, nonce, status=400, wrong={"current": fault})
-    codes = site.home.db.run(partial(_switch_on, site, visitor, nonce, form.one("code", most=40)))
-    if codes is None:
+    fault, status = _fault(request, form)
+    if fault:
+        return _factor(request, nonce, status=status, wrong={"current": fault})
+    made = site.home.db.run(partial(_switch_on, site, visitor, nonce, form.one("code", most=40)))
+    if made is None:
         said = "That code does not fit. Is the clock of your phone right?"
         return _factor(request, nonce, status=400, wrong={"code": said})
-    return frame.page(request, "codes.html", codes=codes)
+    codes, cookie = made
+    return frame.with_cookies(frame.page(request, "codes.html", codes=codes), cookie)
 
 
-def _switch_on(site: Site, visitor: Visitor, nonce: bytes, code: str, conn: Connection) -> list[str] | None:
+def _switch_on(
+    site: Site, visitor: Visitor, nonce: bytes, code: str, conn: Connection
+) -> tuple[list[str], Cookie] | None:
     account, now = visitor.account, site.clock()
     if not second_factor.switch_on(conn, site.home.keys, account, nonce, code, now=now):
         return None
-    sessions.end_all(conn, account.id, but=visitor.session.id)
     activity.record(conn, account, "switched a second step on", "account", now=now)
-    return second_factor.recovery_codes(conn, site.home.keys, account)
+    return second_factor.recovery_codes(conn, site.home.keys, account), _alone(conn, site, visitor)
 
 
 def switch_off(request: WebRequest, form: Form) -> Response[Any]:
-    """Without a second factor from now on."""
+    """Without a second factor from now on; the other sessions end."""
     site, visitor = look.of(request), door.of(request)
-    if fault := _fault(request, form):
-        return _page(request, status=400, wrong={"off": fault})
-    site.home.db.run(partial(_switch_off, site, visitor))
-    return frame.redirect(f"{door.ACCOUNT}?done=off")
+    fault, status = _fault(request, form)
+    if fault:
+        return _page(request, status=status, wrong={"off": fault})
+    return frame.redirect(f"{door.ACCOUNT}?done=off", site.home.db.run(partial(_switch_off, site, visitor)))
 
 
-def _switch_off(site: Site, visitor: Visitor, conn: Connection) -> None:
+def _switch_off(site: Site, visitor: Visitor, conn: Connection) -> Cookie:
     second_factor.switch_off(conn, visitor.account)
     activity.record(conn, visitor.account, "switched their second step off", "account", now=site.clock())
+    return _alone(conn, site, visitor)
 
 
 def new_codes(request: WebRequest, form: Form) -> Response[Any]:
@@ -191,8 +203,9 @@ def new_codes(request: WebRequest, form: Form) -> Response[Any]:
     site, visitor = look.of(request), door.of(request)
     if not visitor.account.has_second_factor:
         return frame.redirect(door.ACCOUNT)
-    if fault := _fault(request, form):
-        return _page(request, status=400, wrong={"off": fault})
+    fault, status = _fault(request, form)
+    if fault:
+        return _page(request, status=status, wrong={"off": fault})
     return frame.page(request, "codes.html", codes=site.home.db.run(partial(_new_codes, site, visitor)))
 
 
@@ -222,15 +235,18 @@ def _end_sessions(site: Site, visitor: Visitor, which: str, conn: Connection) ->
         sessions.end(conn, int(which), visitor.account.id)
 
 
-def _fault(request: WebRequest, form: Form) -> str:
-    """What is wrong with the current password in the form; an account without one has nothing to show."""
+def _fault(request: WebRequest, form: Form) -> tuple[str, int]:
+    """What is wrong with the current password in the form, and the status that says so: 429 after too many tries.
+
+    An account without a password has none to show.
+    """
     site, account = look.of(request), door.of(request).account
     if not account.has_password:
-        return ""
+        return "", 400
     if until := tries.count(site, account.email, door.client(request).ip):
-        return tries.locked(site, until)
+        return tries.locked(site, until), 429
     with site.home.db.reading() as conn:
-        return "" if passwords.match(conn, account, form.secret("current", most=1000)) else NOT_YOURS
+        return "" if passwords.match(conn, account, form.secret("current", most=1000)) else NOT_YOURS, 400
 
 
 def _seed(text: str) -> bytes:

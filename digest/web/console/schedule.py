@@ -130,7 +130,8 @@ def _marks(conn: Connection, site: Site, until: date) -> dict[date, list[Mark]]:
     for one in runs.open_ones(conn):
         starts = one.edition.starts_at
         if one.edition.is_letter and starts and starts > now:
-            words = f"Letter: {one.subject}, {frame.hour(site, starts)}"
+            waits = ", waits for approval" if one.edition.state == editions.REVIEW else ""
+            words = f"Letter: {one.subject}, {frame.hour(site, starts)}{waits}"
             found.setdefault(starts.astimezone(site.zone).date(), []).append(Mark("L", words))
     return found
 

@@ -15,12 +15,12 @@ from litestar import Response
 from sqlalchemy import Connection
 
 from digest import editions, items, previews, publications
-from digest.editions import Edition
+from digest.editions import REVIEW, Edition
 from digest.errors import DigestError, NotFound
-from digest.staff import activity
+from digest.staff import activity, approvals
 from digest.staff.accounts import EDITOR, Account
 from digest.web import look
-from digest.web.console import badges, confirming, door, frame
+from digest.web.console import badges, confirming, door, frame, reviewing
 from digest.web.console.confirming import Unconfirmed
 from digest.web.console.editions import HERE
 from digest.web.forms import Form
@@ -44,6 +44,7 @@ def _page(request: WebRequest, *, status: int = 200, wrong: dict[str, str] | Non
         names = {topic.slug: topic.name for topic in publications.topics(conn)}
         preview = previews.make(conn, site.home, slug, now=site.clock(), cadence=cadence) if waiting else None
         samples = _samples(conn, request, found)
+        second = reviewing.for_what_i_send(conn, site, door.of(request).account)
     return frame.page(
         request,
         "send.html",
@@ -58,6 +59,7 @@ def _page(request: WebRequest, *, status: int = 200, wrong: dict[str, str] | Non
         findings=preview.findings if preview else (),
         subject=preview.rendered.subject if preview else "",
         samples=samples,
+        second=second,
         minutes=site.home.settings.staff.undo_minutes,
         many=confirming.MANY,
         wrong=wrong or {},
@@ -83,7 +85,7 @@ def mail(request: WebRequest) -> Response[Any]:
 
 
 def send(request: WebRequest, form: Form) -> Response[Any]:
-    """Locks the edition; it starts when the time to stop it is over."""
+    """Locks the edition; it starts when the time to stop it is over. Or else it waits for a second person."""
     site, account = look.of(request), door.of(request).account
     try:
         edition = site.home.db.run(partial(_send, site, account, _named(request), form))
@@ -99,9 +101,22 @@ def _send(site: Site, account: Account, named: tuple[str, str, bool], form: Form
     reached = reach.count(conn, digest, series, now=now, owed=owed).gets
     confirming.check(form, reached)
     starts = now + timedelta(minutes=site.home.settings.staff.undo_minutes)
-    edition = by_hand.send(conn, site.home, people, slug, cadence=series.cadence, owed=owed, starts_at=starts, now=now)
+    edition = by_hand.send(
+        conn,
+        site.home,
+        people,
+        slug,
+        cadence=series.cadence,
+        owed=owed,
+        sender=approvals.colleague(account),
+        starts_at=starts,
+        now=now,
+    )
+    if edition.state == REVIEW and edition.asked_by_id != account.id:
+        return edition  # somebody else sent the same, and this is not their approval
     after = {"people": reached, "what": "owed" if owed else "new", "state": edition.shown_state}
-    activity.record(conn, account, "sent", f"edition {edition.id}", now=now, after=after)
+    deed = "asked for approval of" if edition.state == REVIEW else "sent"
+    activity.record(conn, account, deed, f"edition {edition.id}", now=now, after=after)
     return edition
 
 

@@ -17,9 +17,10 @@ from digest import clock_passes, coming, editions, items, occurrences, publicati
 from digest.coming import Coming
 from digest.delivery import runs
 from digest.delivery.runs import Listed
-from digest.staff.accounts import VIEWER
+from digest.staff import approvals
+from digest.staff.accounts import VIEWER, Account
 from digest.web import look
-from digest.web.console import charts, frame, silence
+from digest.web.console import charts, door, frame, reviewing, silence
 from digest.web.console import editions as pages
 from digest.web.look import Site, WebRequest
 from subscribers import tally
@@ -38,6 +39,7 @@ class Need:
     why: str
     link: str
     verb: str
+    waits_for_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def show(request: WebRequest) -> Response[Any]:
         ahead = coming.next_runs(conn, now=now)
         days = _days(conn, site)
         past = _past(conn, site)
-        needs = _needs(conn, site)
+        needs = _needs(conn, site, door.of(request).account)
         people = tally.of_people(conn, now=now)
         choices = {one: tally.choices(conn, one) for one in {one.digest.id for one in ahead}}
         takers = {id(one): choices[one.digest.id].takers(one.series.cadence) for one in ahead}
@@ -121,8 +123,9 @@ def _past(conn: Connection, site: Site) -> list[Past]:
     return sorted(found, key=lambda one: one.at, reverse=True)[:PAST]
 
 
-def _needs(conn: Connection, site: Site) -> list[Need]:
-    found = [need for one in runs.open_ones(conn) if (need := _of_edition(site, one))]
+def _needs(conn: Connection, site: Site, account: Account) -> list[Need]:
+    waits = [need for one in runs.open_ones(conn) if (need := _of_edition(conn, site, account, one))]
+    found = [need for need in waits if not need.waits_for_others]
     found += [_unsure(site, one) for one in runs.unsure(conn)]
     if yearless := items.without_year(conn):
         many = "1 item came" if yearless == 1 else f"{yearless} items came"
@@ -132,15 +135,13 @@ def _needs(conn: Connection, site: Site) -> list[Need]:
                 "draft", "No year", f"{many} in with a day but no year", why, "/staff/items?state=yearless", "Add years"
             )
         )
-    return found
+    return found + [need for need in waits if need.waits_for_others]
 
 
-def _of_edition(site: Site, one: Listed) -> Need | None:
+def _of_edition(conn: Connection, site: Site, account: Account, one: Listed) -> Need | None:
     edition, link = one.edition, f"{pages.HERE}/{one.edition.id}"
     if edition.state == editions.REVIEW:
-        return Need(
-            "review", "Review", pages.name(site, one), f"{edition.reason} It cannot go out without.", link, "Review"
-        )
+        return _review(conn, site, account, one)
     if edition.shown_state == "paused":
         return Need(
             "paused",
@@ -151,6 +152,20 @@ def _of_edition(site: Site, one: Listed) -> Need | None:
             "Decide" if edition.question else "Look",
         )
     return None
+
+
+def _review(conn: Connection, site: Site, account: Account, one: Listed) -> Need:
+    """What waits for approval; its author learns for whom it waits."""
+    edition, title, link = one.edition, pages.name(site, one), f"{pages.HERE}/{one.edition.id}"
+    found = approvals.outlook(conn, site.home.settings, account, edition.sender)
+    others, missed = reviewing.others(found), reviewing.missed(site, edition)
+    why = f"{edition.reason} {missed or 'It cannot go out without.'}"
+    if found.may or others is None:
+        return Need("review", "Review", title, why, link, "Review")
+    said = f"{edition.reason} {missed} It waits for somebody else. {others.said}"
+    if others.alone:
+        return Need("review", "Review", title, said, "/staff/activity#staff", "Invite", True)
+    return Need("review", "Review", title, said, link, "Look", True)
 
 
 def _unsure(site: Site, one: Listed) -> Need:
