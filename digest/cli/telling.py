@@ -36,6 +36,8 @@ def described(conn: Connection, edition: Edition) -> dict[str, Any]:
         "remaining": totals.remaining,
         "starts_at": desk.plain(edition.starts_at),
         "closed_at": desk.plain(edition.closed_at),
+        "sent_by": edition.asked_by or None,
+        "approved_by": edition.approved_by,
     }
 
 

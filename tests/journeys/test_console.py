@@ -14,6 +14,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page
 
 import scheduler
+from digest.config import StaffSection
 from digest.delivery.transports.base import Answer
 from digest.home import Home
 from digest.staff import accounts, links
@@ -100,6 +101,32 @@ def test_a_send_is_stopped_in_time_and_sent_again(browser: Browser, office: Offi
         page.reload()
     page.get_by_role("img", name="3 accepted").wait_for()  # with scripts it comes by itself
     assert complaints == []
+
+
+def test_a_second_person_approves(browser: Browser, office: Office) -> None:
+    vars(office.home.settings)["staff"] = StaffSection(second_approval=True)
+    author, second = (browser.new_context(reduced_motion="reduce").new_page() for _ in range(2))
+    author.add_init_script(AXE_SCRIPT)
+    let_in(author, office, accounts.EDITOR)
+    author.goto(f"{office.address}/staff/send/weekly/weekly")
+    assert "Nobody else here can approve it." in author.inner_text("main")
+    let_in(second, office)
+    author.reload()
+    author.get_by_role("button", name="Ask to send it to 3 people").click()
+    assert "It waits for somebody else" in author.inner_text("main")
+    assert author.get_by_role("button", name="Approve").count() == 0
+    author.set_viewport_size({"width": 320, "height": 640})
+    assert [*faults_of(author)] == []
+    office.later(minutes=10)
+    assert office.passes() == 0
+    second.goto(f"{office.address}/staff/")
+    second.get_by_role("link", name=re.compile("Review: Weekly digest")).click()
+    second.get_by_role("button", name="Approve").click()
+    assert "Starts in 5:00. Nobody has it yet." in second.inner_text("main")
+    author.reload()
+    assert "Sent by Dana the editor, approved by Dana the owner." in author.inner_text("main")
+    office.later(minutes=5)
+    assert office.passes() == 3
 
 
 def test_a_second_step_is_set_up_and_asked_for(browser: Browser, office: Office) -> None:

@@ -22,7 +22,7 @@ from digest.letter_drafts import Draft, Overtaken
 from digest.staff import activity
 from digest.staff.accounts import EDITOR, VIEWER, Account
 from digest.web import look
-from digest.web.console import door, frame, letter_form
+from digest.web.console import badges, door, frame, letter_form
 from digest.web.console import editions as pages
 from digest.web.console.letter_form import Typed
 from digest.web.forms import Form
@@ -123,6 +123,7 @@ def composer(request: WebRequest, typed: Typed, said: Said | None = None, *, sta
         topics=topics,
         ended=[(str(one.edition.id), f"{pages.name(site, one)} (edition {one.edition.id})") for one in ended],
         done=DONE.get(request.query_params.get("done", "")),
+        badge=badges.badge,
         name=partial(pages.name, site),
         reason=explaining.reason,
     )

@@ -150,6 +150,40 @@ def test_a_change_after_the_proposal_takes_the_approval_back(proposed: Digest) -
     assert proposed("editions", "approve", 1, "--json").document["state"] == "frozen"
 
 
+@pytest.fixture
+def pair(digest: Digest, monkeypatch: pytest.MonkeyPatch) -> Digest:
+    """Two who work here, and the rule that a second person approves."""
+    for name, role in (("Tom Okafor", "editor"), ("Dana Ruiz", "owner"), ("Ada Quist", "author")):
+        digest("staff", "add", f"{name.split()[0].lower()}@example.org", "--name", name, "--role", role)
+    monkeypatch.setenv("DIGEST_STAFF__SECOND_APPROVAL", "true")
+    return digest
+
+
+def test_a_send_on_the_command_line_waits_for_a_second_person_too(pair: Digest) -> None:
+    assert "say who sends it: --by ADDRESS" in pair("send", "weekly", "--wait").line
+    assert "Ada Quist is author here" in pair("send", "weekly", "--by", "ada@example.org").line
+    assert "is not one of the staff" in pair("send", "weekly", "--by", "nobody@example.org").line
+    assert "Sent by Tom Okafor; a second person approves it." in pair("send", "weekly", "--by", "Tom Okafor").out
+    for by, said in (
+        ([], "say who does: --by"),
+        (["tom@example.org"], "cannot be"),
+        (["ada@example.org"], "author here"),
+    ):
+        assert said in pair("editions", "approve", 1, *(["--by", *by] if by else [])).line
+    assert pair("editions", "approve", 1, "--by", "dana@example.org").out.startswith("Approved. Edition 1")
+    shown = pair("editions", "show", 1, "--json").document
+    assert (shown["state"], shown["sent_by"], shown["approved_by"]) == ("frozen", "Tom Okafor", "Dana Ruiz")
+
+
+def test_a_letter_on_the_command_line_waits_for_a_second_person_too(pair: Digest, tmp_path: Path) -> None:
+    file = tmp_path / "letter.md"
+    file.write_text("---\nsubject: Come\n---\nDear reader, come at nine.\n", encoding="utf-8")
+    send = ("letter", file, "--digest", "weekly")
+    assert "say who sends it: --by ADDRESS" in pair(*send).line
+    assert "waits for approval. Sent by Tom Okafor" in pair(*send, "--by", "tom@example.org", "--wait").out
+    assert "Approved." in pair("editions", "approve", 1, "--by", "Dana Ruiz").out
+
+
 def test_an_edition_not_begun_can_be_undone(digest: Digest) -> None:
     digest("send", "weekly")
     assert digest("editions", "undo", 1).out.startswith("Edition 1 is a draft again.")

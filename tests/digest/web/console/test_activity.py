@@ -52,12 +52,14 @@ def test_an_invitation_that_will_not_do_is_told_and_keeps_what_was_typed(
         assert len(accounts.every(conn)) == 4
 
 
-def test_another_role_ends_the_sessions_of_the_old_one(console: Console) -> None:
+def test_another_role_holds_at_once_where_somebody_is_signed_in(console: Console) -> None:
     browser, theirs = console.browser(OWNER), console.browser(AUTHOR)
+    assert theirs.get("/staff/items/new").status_code == 200
     browser.get("/staff/activity")
     path = f"/staff/activity/staff/{staff_id(console, AUTHOR)}/role"
     assert browser.post(path, role="viewer").headers["location"] == "/staff/activity?done=role"
-    assert theirs.get("/staff/").status_code == 303
+    assert theirs.get("/staff/").status_code == 200
+    assert theirs.get("/staff/items/new").status_code == 403
     page = browser.get("/staff/activity?done=role").text
     assert "The role is changed" in page
     assert "role was author; role is viewer." in page

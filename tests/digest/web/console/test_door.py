@@ -9,7 +9,7 @@ import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from digest.staff import accounts
+from digest.staff import accounts, activity, roster
 from digest.web.console import CONSOLE, door
 from digest.web.look import Site
 from tests.digest.web.console.conftest import AUTHOR, EDITOR, OWNER, PASSWORD, STAFF, VIEWER, Browser, Console
@@ -146,3 +146,68 @@ def test_where_the_site_has_https_the_cookie_is_for_https_alone(console: Console
     assert "Secure" in cookie
     assert "Path=/;" in cookie
     assert "Domain" not in cookie
+
+
+# --- new ids ---------------------------------------------------------------------------------------------------
+
+
+def set_role(console: Console, email: str, role: str) -> None:
+    with console.home.db.transaction() as conn:
+        roster.set_role(conn, "root", accounts.find(conn, email).id, role, now=console.now)
+
+
+def held(browser: Browser) -> str:
+    return browser.client.cookies["digest-staff"]
+
+
+def test_with_another_role_a_session_goes_on_under_a_new_id(console: Console) -> None:
+    browser, other = console.browser(AUTHOR), console.browser(EDITOR)
+    old, untouched = held(browser), held(other)
+    browser.get("/staff/account")
+    set_role(console, AUTHOR, accounts.EDITOR)
+    before = browser.page
+    assert browser.get("/staff/letters/new").status_code == 200
+    assert held(browser) != old
+    browser.page = before  # a form that was open meanwhile
+    assert browser.post("/staff/account", name="Ada Quist", email=AUTHOR).status_code == 303
+    other.get("/staff/")
+    assert held(other) == untouched
+
+
+def test_a_form_that_is_sent_first_is_done_and_brings_the_new_id(console: Console) -> None:
+    browser = console.browser(AUTHOR)
+    old = held(browser)
+    browser.get("/staff/account")
+    set_role(console, AUTHOR, accounts.VIEWER)
+    assert browser.post("/staff/account", name="Ada Q.", email=AUTHOR).status_code == 303
+    assert held(browser) != old
+    set_role(console, AUTHOR, accounts.AUTHOR)
+    old = held(browser)
+    assert browser.get("/staff/letters/new").status_code == 403  # a refusal brings it too
+    assert held(browser) != old
+
+
+def test_the_old_id_is_for_what_was_under_way_and_later_ends_every_copy(console: Console) -> None:
+    browser, thief = console.browser(AUTHOR), console.browser()
+    thief.client.cookies.set("digest-staff", held(browser), domain="127.0.0.1", path="/")
+    set_role(console, AUTHOR, accounts.EDITOR)
+    browser.get("/staff/")
+    assert thief.get("/staff/").status_code == 200  # as a picture of the same page would ask
+    assert "set-cookie" not in thief.get("/staff/").headers
+    console.later(seconds=30)
+    assert browser.get("/staff/").status_code == 200
+    assert thief.get("/staff/").status_code == 303
+    assert browser.get("/staff/").status_code == 303
+    with console.home.db.reading() as conn:
+        (line,) = activity.lines(conn, limit=1)
+    assert (line.name, line.deed) == ("Ada Quist", "was signed out, since an old id was used again")
+
+
+def test_whoever_signs_out_as_the_role_changes_is_out(console: Console) -> None:
+    browser = console.browser(AUTHOR)
+    browser.get("/staff/account")
+    set_role(console, AUTHOR, accounts.EDITOR)
+    answer = browser.post("/staff/sign-out")
+    assert answer.headers.get_list("set-cookie")[0].startswith("digest-staff=")
+    assert len(answer.headers.get_list("set-cookie")) == 1
+    assert browser.get("/staff/").status_code == 303

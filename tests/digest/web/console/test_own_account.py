@@ -26,6 +26,12 @@ def test_who_was_let_in_by_a_link_first_says_who_they_are_and_chooses_a_password
     assert "Who are you?" in browser.get("/staff/account").text
     given = {"name": "Dana Ruiz", "email": "dana@example.org", "password": NEW, "repeated": NEW}
     assert browser.post("/staff/account/password", **given | {"name": ""}).status_code == 400
+    own = given | {"password": "dana.ruiz@mail.example", "repeated": "dana.ruiz@mail.example"}
+    own["email"] = "dana.ruiz@mail.example"
+    refused = browser.post("/staff/account/password", **own)
+    assert "one that others would try" in refused.text  # of the name and address that are typed with it
+    with nobody.home.db.reading() as conn:
+        assert [one.name for one in accounts.every(conn)] == ["Owner"]  # what is typed together is stored together
     assert browser.get("/staff/").status_code == 303
     browser.get("/staff/account")
     assert browser.post("/staff/account/password", **given).status_code == 303
@@ -35,9 +41,12 @@ def test_who_was_let_in_by_a_link_first_says_who_they_are_and_chooses_a_password
 
 def test_a_new_password_ends_all_other_sessions(console: Console) -> None:
     browser, other = console.browser(EDITOR), console.browser(EDITOR)
+    copy = console.browser()
+    copy.client.cookies.update(browser.client.cookies)
     browser.get("/staff/account")
     assert browser.post("/staff/account/password", current=PASSWORD, password=NEW, repeated=NEW).status_code == 303
     assert "Your password is set" in browser.get("/staff/account?done=password").text
+    assert copy.get("/staff/").status_code == 303  # the session goes on under a new id
     assert other.get("/staff/").status_code == 303
     assert other.sign_in(EDITOR).status_code == 403
     assert other.sign_in(EDITOR, NEW).status_code == 303
@@ -71,7 +80,10 @@ def test_the_password_of_a_session_cannot_be_guessed_for_ever(console: Console) 
     browser.get("/staff/account")
     for _ in range(8):
         answer = browser.post("/staff/account/password", current="guess", password=NEW, repeated=NEW)
-    assert "Too many tries" in answer.text
+    for path in ("password", "second-step/off"):
+        answer = browser.post(f"/staff/account/{path}", current=PASSWORD, password=NEW, repeated=NEW)
+        assert answer.status_code == 429
+        assert "Too many tries" in answer.text
 
 
 def test_a_second_step_is_on_when_its_first_code_fits(console: Console) -> None:
@@ -132,7 +144,12 @@ def test_the_second_step_goes_only_with_the_password(console: Console) -> None:
     browser.get("/staff/account")
     assert browser.post("/staff/account/second-step/off", current="wrong").status_code == 400
     assert console.browser().sign_in(OWNER).headers["location"] == "/staff/code"
+    other = console.browser()
+    other.client.cookies.update(browser.client.cookies)
+    browser.get("/staff/account")
     assert browser.post("/staff/account/second-step/off", current=PASSWORD).status_code == 303
+    assert other.get("/staff/").status_code == 303
+    assert browser.get("/staff/").status_code == 200
     assert console.browser().sign_in(OWNER).headers["location"] == "/staff/"
 
 
@@ -159,14 +176,20 @@ def test_nobody_ends_the_session_of_somebody_else(console: Console) -> None:
 def test_a_name_changes_and_an_address_of_somebody_else_is_refused(console: Console) -> None:
     browser = console.browser(EDITOR)
     browser.get("/staff/account")
-    answer = browser.post("/staff/account", name="Tom O.", email=OWNER)
+    answer = browser.post("/staff/account", name="Tom O.", email="tom.o@example.org", current="wrong")
+    assert answer.status_code == 400
+    assert 'id="proof-fault">That is not your password.' in answer.text
+    assert browser.post("/staff/account", name="Tom O.", email=EDITOR).status_code == 303  # a name needs no password
+    browser.get("/staff/account")
+    answer = browser.post("/staff/account", name="Tom O.", email=OWNER, current=PASSWORD)
     assert answer.status_code == 400
     assert "dana@example.org is the address of Dana Ruiz here." in answer.text
     assert 'value="Tom O."' in answer.text
-    assert browser.post("/staff/account", name="Tom O.", email="tom.o@example.org").status_code == 303
+    typed = {"name": "Tom O.", "email": "tom.o@example.org", "current": PASSWORD}
+    assert browser.post("/staff/account", **typed).status_code == 303
     assert console.browser().sign_in("tom.o@example.org").status_code == 303
     with console.home.db.reading() as conn:
-        changed = next(line for line in activity.lines(conn) if line.deed == "changed their account")
+        *_, changed = activity.lines(conn, deed="changed their account")
     assert (changed.before, changed.after) == ({"name": "Tom Okafor"}, {"name": "Tom O."})
 
 
