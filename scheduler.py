@@ -11,8 +11,9 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -39,7 +40,7 @@ from digest.delivery import closing, leases, notices, planning, staff_mail
 from digest.editions import Edition
 from digest.errors import Busy, DigestError, Refused, Stale
 from digest.feeds import websub
-from digest.home import open_home
+from digest.home import Home, open_home
 from digest.intake import checking, look, sources
 from digest.publications import Digest, Series
 from digest.second_person import Colleague
@@ -370,20 +371,77 @@ SOURCES = (watch, ask_sources, hear_sources)  # beside both, since a host may be
 TELLING = (tell_hub,)
 
 
-def run_forever(office: Office, *, stop: threading.Event | None = None) -> None:
-    """The resident clock: its steps now and at each next moment, the sending beside them; until SIGTERM or `stop`."""
-    ended = stop or threading.Event()
+def reside(home: Home) -> None:
+    """The resident clock of a home until SIGTERM; it takes up changed settings without being started again.
+
+    Raises Refused when the settings name no transport that can be opened; if they come to name such a one later, the
+    log says so, and nothing is sent until they change.
+    """
+    office = offices.open_office(home)
+    again = True
+    while again:
+        try:
+            again = run_forever(office)
+        finally:
+            office.transport.close()
+            office.post.close()
+        if again:
+            office = _anew(home)
+
+
+def _anew(home: Home) -> Office:
+    """The office with the settings as they are now."""
+    log.info("the settings have changed; the sending begins again with them")
+    while True:
+        try:
+            return offices.open_office(home)
+        except DigestError as error:
+            log.error("nothing is sent with these settings", reason=str(error))
+            time.sleep(IDLE.total_seconds())
+            home.follow()
+
+
+def run_forever(office: Office, *, stop: threading.Event | None = None) -> bool:
+    """The resident clock: its steps now and at each next moment, the sending beside them.
+
+    Until SIGTERM or `stop`; or, and then True, until the settings that the office was opened with have changed.
+    """
+    ended, told, outdated = stop or threading.Event(), threading.Event(), threading.Event()
+    kept = offices.opened_with(office.home)
 
     def end(*_: object) -> None:
         office.sender.stop()
+        told.set()
         ended.set()
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
+    def look_out(steps: Sequence[Callable[[Office], None]]) -> datetime:
+        office.home.follow()
+        if offices.opened_with(office.home) != kept:
+            office.sender.stop()
+            outdated.set()
+            ended.set()
+            return office.clock()
+        return _round(office, steps)
+
     telling = (TELLING,) if office.home.settings.feeds.hub else ()
-    works = [partial(_round, office, steps) for steps in (CLOCK, SENDING, SOURCES, *telling)]
-    rounds.keep_on(works, ended, look=IDLE, ending=office.sender.stop)
+    with _signals(end):
+        works = [partial(look_out, steps) for steps in (CLOCK, SENDING, SOURCES, *telling)]
+        rounds.keep_on(works, ended, look=IDLE, ending=office.sender.stop)
+    return outdated.is_set() and not told.is_set()
+
+
+@contextmanager
+def _signals(end: Callable[..., None]) -> Iterator[None]:
+    """SIGTERM and Ctrl-C do `end`; afterwards they do again what they did before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _round(office: Office, steps: Sequence[Callable[[Office], None]]) -> datetime:
@@ -414,14 +472,10 @@ def main() -> int:
     try:
         home = open_home(config.home_from())
         schema.upgrade(home.db, tables.metadata)
-        office = offices.open_office(home)
+        reside(home)
     except DigestError as error:
         print(error, file=sys.stderr)
         return 1
-    try:
-        run_forever(office)
-    finally:
-        office.close()
     return 0
 
 

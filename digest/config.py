@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
+import string
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -155,11 +158,24 @@ class SignUpSection(_Section):
     role_addresses: bool = True  # whether info@, office@ and the like may sign up
     refused_domains: tuple[str, ...] = ()  # such as those that lend addresses for an hour
     keep_network_days: int = Field(default=90, ge=1)  # how long the evidence keeps address and browser of who asked
+    consent: dict[str, str] = {}  # by language: what people agree to, where it is not the program's own sentence
 
     @field_validator("refused_domains")
     @classmethod
     def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name.strip().lower().lstrip("@") for name in value)
+
+    @field_validator("consent")
+    @classmethod
+    def _sentences(cls, value: dict[str, str]) -> dict[str, str]:
+        for language, sentence in value.items():
+            try:
+                named = {name for _, name, *_ in string.Formatter().parse(sentence) if name is not None}
+            except ValueError:
+                named = {""}
+            if not sentence.strip() or len(sentence) > 1000 or named - {"organization"}:
+                raise ValueError(f"{language}: must be a sentence, in which {{organization}} may stand for your name")
+        return value
 
 
 class IntakeSection(_Section):
@@ -198,6 +214,22 @@ class StaffSection(_Section):
     second_approval: bool = False  # whether what is sent by hand, and each letter, waits for somebody else's approval
 
 
+class LooksSection(_Section):
+    """What a site has of its own: one color by day and one by night, and a picture beside its name."""
+
+    accent: str = ""  # empty: the design's
+    accent_dark: str = ""
+    logo: str = ""  # a file below media/
+    logo_alt: str = ""  # what it shows, for those who do not see it
+
+    @field_validator("accent", "accent_dark")
+    @classmethod
+    def _color(cls, value: str) -> str:
+        if value and not re.fullmatch("#[0-9a-fA-F]{6}", value):
+            raise ValueError("must be a color in six digits such as #0b5663")
+        return value.lower()
+
+
 class Settings(BaseSettings):
     """Everything that is set for one home."""
 
@@ -218,6 +250,7 @@ class Settings(BaseSettings):
     intake: IntakeSection = IntakeSection()
     feeds: FeedsSection = FeedsSection()
     staff: StaffSection = StaffSection()
+    looks: LooksSection = LooksSection()
 
     @classmethod
     def settings_customise_sources(
@@ -245,31 +278,48 @@ def load(home: Path) -> Settings:
     """The settings of `home`. Raises ConfigError with every fault, Refused when the home was never set up."""
     path = home / FILE
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise Refused(f"There is no {path}. Make the home first with `digest --home {home} setup`.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: {error}"]) from error
-    faults = [
-        f"{path}: [{section}] is no section; known are {', '.join(Settings.model_fields)}"
+    return understood(text, path)
+
+
+def understood(text: str, path: Path) -> Settings:
+    """What the text of the file at `path` says, with the environment. Raises ConfigError with every fault."""
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: {error}"]) from error
+    faults = {
+        f"[{section}]": f"is no section; known are {', '.join(Settings.model_fields)}"
         for section in given
         if section not in Settings.model_fields
-    ]
+    }
+    told = [f"{path}: {section} {why}" for section, why in faults.items()]
     try:
         settings = Settings(**{key: value for key, value in given.items() if key in Settings.model_fields})
     except ValidationError as error:
-        faults += [_fault(path, detail) for detail in error.errors()]
-        raise ConfigError(faults) from error
+        named = [_fault(detail) for detail in error.errors()]
+        told += [f"{path}: {key}: {why}" for key, why in named]
+        raise ConfigError(told, faults | dict(named)) from error
     if faults:
-        raise ConfigError(faults)
+        raise ConfigError(told, faults)
     return settings
 
 
-def _fault(path: Path, detail: Any) -> str:
+def given_outside() -> Mapping[str, Any]:
+    """What the environment of this process sets, by section: it wins over the file."""
+    return EnvSettingsSource(Settings)()
+
+
+def _fault(detail: Any) -> tuple[str, str]:
+    """The setting that is wrong, and why."""
     where = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return f"{path}: {where}: is no setting; docs/reference/settings.md lists those there are"
-    return f"{path}: {where}: {detail['msg'].removeprefix('Value error, ')}"
+        return where, "is no setting; docs/reference/settings.md lists those there are"
+    return where, detail["msg"].removeprefix("Value error, ")
 
 
 def database_url(settings: Settings, home: Path) -> str:

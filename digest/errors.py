@@ -14,7 +14,7 @@ classes to exit codes and pages, each in one table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -25,8 +25,9 @@ class DigestError(Exception):
 class ConfigError(DigestError):
     """The settings are wrong."""
 
-    def __init__(self, faults: Sequence[str]) -> None:
+    def __init__(self, faults: Sequence[str], by_key: Mapping[str, str] | None = None) -> None:
         self.faults = tuple(faults)
+        self.by_key = dict(by_key or {})  # where a fault belongs to one setting
         super().__init__("; ".join(self.faults))
 
 

@@ -80,6 +80,12 @@ def open_office(home: Home, *, clock: Clock = utc_now, transport: Transport | No
     return Office(home, carrier, carrier.single(), people, sender, clock, steady=steady)
 
 
+def opened_with(home: Home) -> tuple[object, ...]:
+    """What of the settings an office takes when it is opened, and keeps."""
+    said = home.settings
+    return said.transport, said.pace, said.feeds, said.site.url, said.site.time_zone
+
+
 @contextmanager
 def ending_gently(office: Office) -> Iterator[None]:
     """SIGTERM and Ctrl-C let the sender end what is under way, so that nothing is unsure; a second one ends at once."""

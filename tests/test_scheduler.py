@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 import scheduler
-from digest import clock_passes, editions, fetch, items, publications, tables
+from digest import clock_passes, editions, fetch, items, publications, settings_file, tables
 from digest.config import FeedsSection, IntakeSection
 from digest.drafts import Draft
 from digest.editions import Edition
@@ -336,6 +336,36 @@ def test_the_resident_clock_sends_and_ends_when_it_is_told_to(world: World) -> N
     stop.set()
     thread.join(timeout=30)
     assert not thread.is_alive()
+
+
+def test_the_resident_clock_takes_up_what_is_set_and_ends_for_what_it_was_opened_with(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "IDLE", timedelta(seconds=0.05))
+    again: list[bool] = []
+    thread = threading.Thread(target=lambda: again.append(scheduler.run_forever(world.office)))
+    thread.start()
+    for key, value in (("site.name", "Other"), ("pace.per_second", 5.0)):
+        assert thread.is_alive()
+        with settings_file.held(world.home.path) as held:
+            held.write(held.changed({key: value})[0])
+        for _ in _until(lambda: world.home.settings.site.name == "Other"):
+            pass
+    thread.join(timeout=30)
+    assert again == [True]
+    assert world.home.settings.pace.per_second == 5
+
+
+def test_settings_that_became_wrong_change_nothing(world: World) -> None:
+    file = world.home.path / "digest.toml"
+    before = world.home.settings
+    file.write_text("[site]\nname = 1\n", encoding="utf-8")
+    assert not world.home.follow()
+    assert world.home.settings is before
+    file.write_text('[site]\nname = "Right again"\n', encoding="utf-8")
+    assert world.home.follow()
+    assert world.home.settings.site.name == "Right again"
+    assert not world.home.follow()
 
 
 def test_a_hub_that_does_not_answer_keeps_no_mail_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

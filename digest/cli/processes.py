@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Annotated, NoReturn
 
@@ -23,7 +24,6 @@ import scheduler
 from digest import config
 from digest.cli import desk
 from digest.errors import BadInput, Refused
-from subscribers import offices
 
 Host = Annotated[str, typer.Option(help="Where the site listens.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Its port; the next free one when it is taken.")]
@@ -183,18 +183,14 @@ def resident(
         signal.signal(number, _end)  # until the clock takes over
     desk.chatty()
     home = desk.desk(context).home()
-    office = offices.open_office(home)
-    stop = threading.Event()
     if parent:
-        threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
-    try:
-        scheduler.run_forever(office, stop=stop)
-    finally:
-        office.transport.close()
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    scheduler.reside(home)
 
 
-def _watch(parent: int, stop: threading.Event) -> None:
-    while not stop.wait(1.0):
+def _watch(parent: int) -> None:
+    while True:
+        time.sleep(1.0)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
             return

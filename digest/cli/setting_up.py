@@ -14,7 +14,7 @@ import typer
 from sqlalchemy import Connection
 
 import scheduler
-from digest import config, editions, feeds, intake, keys, publications, schema
+from digest import config, editions, feeds, intake, keys, publications, schema, settings_file
 from digest.cli import desk, processes, telling
 from digest.db import Database
 from digest.errors import BadInput
@@ -89,7 +89,7 @@ def make_home(path: Path, *, example: bool, url: str) -> bool:
     if not file.exists():
         text = _settings(example=example, url=url)
         path.mkdir(parents=True, exist_ok=True)
-        _write(file, text)
+        settings_file.put(file, text.encode(), mode=0o644)
     database = Database(config.database_url(config.load(path), path))
     try:
         fresh = schema.current(database) is None
@@ -113,13 +113,6 @@ def _settings(*, example: bool, url: str) -> str:
     if any(sign in '"\\' or not sign.isprintable() for sign in url):  # it becomes a TOML string as it stands
         raise BadInput("--url", "It holds signs that no address has.", _SITE)
     return text.replace('url = "http://127.0.0.1:8080"', f'url = "{url}"')
-
-
-def _write(file: Path, text: str) -> None:
-    """The whole file or none: a half-written one would be taken for settings."""
-    half = file.with_suffix(".new")
-    half.write_text(text, encoding="utf-8")
-    half.replace(file)
 
 
 def ensure_digest(home: Home) -> None:

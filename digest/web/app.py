@@ -69,12 +69,18 @@ def _pages() -> Litestar:
             *pages.HANDLERS,
             CONSOLE,
         ],
+        before_request=follow_settings,
         before_send=[door.hand_over],
         exception_handlers={Exception: error_page, door.Elsewhere: elsewhere, NotAuthorizedException: to_sign_in},
         openapi_config=None,
         logging_config=None,
         request_max_body_size=forms.LARGEST,
     )
+
+
+async def follow_settings(request: WebRequest) -> None:
+    """Each page shows the settings that hold when it is asked for."""
+    look.of(request).home.follow()
 
 
 def elsewhere(request: WebRequest, error: door.Elsewhere) -> Redirect:

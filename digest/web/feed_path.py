@@ -134,6 +134,7 @@ class Shelf:
         self._stamp = home.feeds / feeds.STAMP
         self._seen: Mark | None = None
         self._changed: tuple[float, ...] | None = None  # the store's files, when they were last asked about
+        self._said = home.settings  # what the files in memory were made ready with
         self.past = feed_deltas.Past()
 
     def is_behind(self) -> bool:
@@ -168,6 +169,10 @@ class Shelf:
 
     def _follow(self) -> None:
         """Sees that the files show the store. Where its own files stand untouched, it is not even asked."""
+        self.home.follow()
+        if self._said is not self.home.settings:
+            self._changed, self._said = None, self.home.settings
+            self._ready.clear()
         changed = self.home.db.files_changed()
         if changed is not None and changed == self._changed and _mark(self._stamp) == self._seen is not None:
             return

@@ -44,6 +44,7 @@ class Site:
         self.home = home
         self.clock = clock
         self._books: dict[str, Book] = {}
+        self._said = home.settings  # what the books were made of
 
     @property
     def zone(self) -> ZoneInfo:
@@ -57,6 +58,8 @@ class Site:
 
     def book(self, language: str = "") -> Book:
         """The pages in a language, by default the site's."""
+        if self._said is not self.home.settings:
+            self._books, self._said = {}, self.home.settings
         site = self.home.settings.site
         tag = languages.choose(language, site.languages) if language else site.language
         if tag not in self._books:

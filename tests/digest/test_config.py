@@ -58,7 +58,8 @@ def test_every_fault_is_told_at_once_by_its_name(tmp_path: Path) -> None:
     )
     names = [fault.split(":")[0] for fault in found]
     assert sorted(names) == [
-        "[trnasport] is no section; known are site, database, engine, transport, pace, sign_up, intake, feeds, staff",
+        "[trnasport] is no section; known are site, database, engine, transport, pace, sign_up, intake, feeds, staff, "
+        "looks",
         "engine.kind",
         "site.nmae",
         "site.time_zone",

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from digest import settings_file
 from digest.cli import processes
 from tests.digest.cli.conftest import Digest
 
@@ -113,6 +114,23 @@ def test_the_site_and_its_worker_end_together(start: Start, digest: Digest, exam
     assert (site.returncode, "Traceback" in err) == (0, False), err
     assert out.startswith(f"The site is at http://127.0.0.1:{port}/ . Stop it with Ctrl-C.\n")
     assert is_gone(worker)
+
+
+def test_a_worker_begins_again_with_what_is_set_and_still_ends_when_it_is_told_to(
+    start: Start, digest: Digest, example: Path
+) -> None:
+    sooner = "import scheduler, datetime; scheduler.IDLE = datetime.timedelta(seconds=0.1); "
+    worker = start(sys.executable, "-c", f"{sooner}from digest.cli import main; main()", "worker")
+    digest("send", "weekly")
+    assert until(lambda: mails(example) == 6)  # it is at work
+    for change in ({"transport.kind": "smtp", "transport.smtp.username": "digest"}, {"transport.kind": "maildir"}):
+        with settings_file.held(example) as held:
+            held.write(held.changed(change)[0])
+        assert worker.stderr is not None
+        assert any("begins again" in line or "nothing is sent" in line for line in worker.stderr)
+    worker.send_signal(signal.SIGTERM)
+    _, err = worker.communicate(timeout=25)
+    assert (worker.returncode, "Traceback" in err) == (0, False), err
 
 
 def test_a_worker_that_dies_is_started_again_and_ends_with_a_killed_site(start: Start) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,9 +17,9 @@ from tests.digest.cli.conftest import Digest
 HOUR = timedelta(hours=1)
 
 
-def first(digest: Digest) -> dict[str, str]:
+def first(digest: Digest) -> dict[str, Any]:
     """The next run as `show` has it."""
-    found: dict[str, str] = digest("schedule", "show", "weekly", "--json").document[0]
+    found: dict[str, Any] = digest("schedule", "show", "weekly", "--json").document[0]
     return found
 
 
