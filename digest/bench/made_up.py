@@ -52,6 +52,7 @@ class Shape:
     text: int  # characters of an item's text
     by_hand: bool  # due at once for all, and planned already
     owing: float = 0  # percent of the readers who are owed older items
+    domains: Sequence[str] = ("example.org",)  # of the readers, in turn
 
 
 # Readers as a digest has them: many hours, a thousand bodies. Then an edition that is due at once for all, whose
@@ -86,21 +87,22 @@ def fill(folder: Path, shape: Shape, n: int) -> int:
     database = Database(database_url(folder))
     try:
         with database.transaction() as conn:
-            digest_id = _publication(conn)
+            digest_id = publication(conn)
             owed = _older(conn, digest_id, shape)
         for start in range(0, n, CHUNK):
             with database.transaction() as conn:
-                _people(conn, digest_id, shape, owed, range(start, min(n, start + CHUNK)))
+                people(conn, digest_id, shape, owed, range(start, min(n, start + CHUNK)))
         with database.transaction() as conn:
-            edition_id = _edition(conn, digest_id, shape)
-        if shape.by_hand and not _plan(database, edition_id):
+            edition_id = edition(conn, digest_id, shape)
+        if shape.by_hand and not plan(database, edition_id):
             raise Refused("The edition of the benchmark could not be planned.")
         return edition_id
     finally:
         database.close()
 
 
-def _publication(conn: sa.Connection) -> int:
+def publication(conn: sa.Connection, cadences: Sequence[str] = ("weekly",)) -> int:
+    """An empty database with the digest; its number."""
     tables.metadata.create_all(conn)
     conn.execute(sa.insert(tables.news_counter).values(id=1, value=0))
     digest = publications.create(
@@ -112,6 +114,7 @@ def _publication(conn: sa.Connection) -> int:
         from_name="Bench",
         from_address="digest@example.org",
         languages=LANGUAGES,
+        cadences=cadences,
     )
     return digest.id
 
@@ -121,7 +124,7 @@ def _older(conn: sa.Connection, digest_id: int, shape: Shape) -> list[int | None
     if not shape.owing:
         return []
     for number in range(OLDER):
-        items.put(conn, _draft(number, shape, "older"), now=NOW - timedelta(hours=1), zone=ZONE)
+        items.put(conn, draft(number, shape, "older"), now=NOW - timedelta(hours=1), zone=ZONE)
     latest = news.counter(conn)
     s = tables.series
     conn.execute(sa.update(s).where(s.c.digest_id == digest_id, s.c.cadence == "weekly").values(mark=latest))
@@ -129,23 +132,26 @@ def _older(conn: sa.Connection, digest_id: int, shape: Shape) -> list[int | None
     return [preferences.intern_carry(conn, sequences) for sequences in lists]
 
 
-def _edition(conn: sa.Connection, digest_id: int, shape: Shape) -> int:
+def edition(conn: sa.Connection, digest_id: int, shape: Shape) -> int:
+    """New items, and the edition of them, frozen; its number."""
     digest = publications.by_id(conn, digest_id)
     for number in range(shape.topics):
-        items.put(conn, _draft(number, shape), now=NOW, zone=ZONE)
+        items.put(conn, draft(number, shape), now=NOW, zone=ZONE)
     series = publications.one_series(conn, digest_id, "weekly")
     run = Run(now=NOW, starts_at=NOW, by_hand=shape.by_hand)
     return editions.compile(conn, settings(TransportSection()), digest, series, run).id
 
 
-def _draft(number: int, shape: Shape, name: str = "item") -> Draft:
+def draft(number: int, shape: Shape, name: str = "item") -> Draft:
+    """An item of the world."""
     sentence = _SENTENCE.format(number=number)
     text = (sentence * (shape.text // len(sentence) + 1))[: shape.text].strip()
     return Draft(slug=f"{name}-{number}", kind="backgrounder", title=f"{name.title()} number {number}", excerpt=text,
                  topics=(f"topic-{number}",), published_on=f"2026-09-0{number % 6 + 1}")  # fmt: skip
 
 
-def _plan(database: Database, edition_id: int) -> bool:
+def plan(database: Database, edition_id: int) -> bool:
+    """Plans it; whether that is complete."""
     return planning.plan(database, edition_id, Audience(KEYS, URL), now=NOW, owner=owners.me())
 
 
@@ -156,14 +162,15 @@ def choices(shape: Shape) -> Iterator[dict[str, str]]:
         yield {"*": "off"} | {f"topic-{number}": "weekly" for number in wanted}
 
 
-def _people(conn: sa.Connection, digest_id: int, shape: Shape, owed: Sequence[int | None], numbers: range) -> None:
+def people(conn: sa.Connection, digest_id: int, shape: Shape, owed: Sequence[int | None], numbers: range) -> None:
+    """The readers with these numbers, from 0."""
     every = round(100 / shape.owing) if owed else 0  # who is owed something is spread evenly
     sets = [preferences.intern_set(conn, mapping) for mapping in choices(shape)]
     slots = [preferences.intern_slot(conn, hour, ZONE) for hour in range(shape.hours)]
-    people, subscribed = [], []
+    readers, subscribed = [], []
     for k in numbers:
-        email = f"reader-{k}@example.org"
-        people.append(
+        email = f"reader-{k}@{shape.domains[k % len(shape.domains)]}"
+        readers.append(
             {
                 "id": k + 1,
                 "email": email,
@@ -188,7 +195,7 @@ def _people(conn: sa.Connection, digest_id: int, shape: Shape, owed: Sequence[in
                 "carry_weekly": owed[k // every % len(owed)] if owed and k % every == 0 else None,
             }
         )
-    conn.execute(sa.insert(subscribers), people)
+    conn.execute(sa.insert(subscribers), readers)
     conn.execute(sa.insert(subscriptions), subscribed)
 
 

@@ -15,7 +15,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,13 @@ http {{
 Figures = Callable[[], dict[str, Any]]
 
 
+def clock() -> datetime:
+    """The time as it is."""
+    return datetime.now(UTC)
+
+
 @contextmanager
-def site(folder: Path) -> Iterator[Figures]:
+def site(folder: Path, clock: Callable[[], datetime] = clock) -> Iterator[Figures]:
     """Our site, as `digest serve` runs it."""
     import uvicorn
 
@@ -49,11 +55,12 @@ def site(folder: Path) -> Iterator[Figures]:
     database = Database(made_up.database_url(folder))
     home = Home(folder, made_up.settings(TransportSection()), made_up.KEYS, database)
     settings = uvicorn.Config(
-        app.create(home), host=HOST, port=0, log_level="critical", access_log=False, lifespan="off",
+        app.create(home, clock=clock), host=HOST, port=0, log_level="critical", access_log=False, lifespan="off",
         server_header=False, proxy_headers=False,
     )  # fmt: skip
     server = uvicorn.Server(settings)
     listening = settings.bind_socket()
+    listening.listen()  # from now on a client waits, and is not refused, until the server answers
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     port = listening.getsockname()[1]
@@ -63,6 +70,11 @@ def site(folder: Path) -> Iterator[Figures]:
         server.should_exit = True
         thread.join()
         database.close()
+
+
+def console(folder: Path) -> AbstractContextManager[Figures]:
+    """The same, at the moment at which the made-up world ends."""
+    return site(folder, lambda: made_up.NOW)
 
 
 @contextmanager
@@ -87,7 +99,11 @@ def _of(pid: int) -> dict[str, float]:
     return {"cpu_s": ticks / os.sysconf("SC_CLK_TCK"), "peak_mb": round(int(peak[1]) / 1024, 1) if peak else 0.0}
 
 
-SERVERS = {"site": site, "nginx": nginx}
+SERVERS: dict[str, Callable[[Path], AbstractContextManager[Figures]]] = {
+    "site": site,
+    "console": console,
+    "nginx": nginx,
+}
 
 
 def main(name: str, folder: str, core: str) -> None:

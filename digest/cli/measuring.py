@@ -74,3 +74,12 @@ def feed(
 
     measured = feed(n)
     desk.answer(measured, *measuring.lines(measured, "answers"), as_json=as_json)
+
+
+@bench_app.command("console")
+def console(n: Many = 100_000, as_json: desk.AsJson = False) -> None:
+    """Ask for every page of the console of a made-up home with N people and 1,000 editions."""
+    from digest.bench import console as measuring
+
+    measured = measuring.console(n)
+    desk.answer(measured, *measuring.lines(measured), as_json=as_json)

@@ -39,6 +39,15 @@ STATUS: dict[type[errors.DigestError], int] = {
     errors.Refused: 409,
     errors.Busy: 503,
 }
+HANDLERS = [
+    *public.HANDLERS,
+    *searching.HANDLERS,
+    *crawlers.HANDLERS,
+    *files.HANDLERS,
+    *media.HANDLERS,
+    *pages.HANDLERS,
+    CONSOLE,
+]
 KEPT = ("allow", "retry-after")  # headers of an error that its page keeps
 
 
@@ -60,15 +69,7 @@ def create(
 def _pages() -> Litestar:
     """All pages, made once in a process: they ask the request for whose home it is."""
     return Litestar(
-        route_handlers=[
-            *public.HANDLERS,
-            *searching.HANDLERS,
-            *crawlers.HANDLERS,
-            *files.HANDLERS,
-            *media.HANDLERS,
-            *pages.HANDLERS,
-            CONSOLE,
-        ],
+        route_handlers=HANDLERS,
         before_request=follow_settings,
         before_send=[door.hand_over],
         exception_handlers={Exception: error_page, door.Elsewhere: elsewhere, NotAuthorizedException: to_sign_in},

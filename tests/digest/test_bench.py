@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ import pytest
 from typer.testing import CliRunner
 
 from digest import cli
-from digest.bench import delivering, feed, made_up, processes, sinks
+from digest.bench import console, delivering, feed, made_up, processes, routes, sinks
+from digest.bench.console_home import Years
 from digest.bench.sinks import Counts, Sink
 from digest.config import TransportSection
 from digest.errors import Refused
+from digest.home import Home
+from digest.staff import accounts
+from tests.digest.web import serving
 
 FIGURES = {"n", "wall_s", "rate", "cpu_us", "peak_mb"}
 SHARES = {"ledger_cpu_us", "address_book_cpu_us", "transport_cpu_us", "ledger_share"}
@@ -102,6 +107,38 @@ def test_without_wrk_no_feed_is_measured(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", str(folder))
     with pytest.raises(Refused, match="apt-get install wrk"):
         feed.feed(1)
+
+
+def test_every_page_of_the_console_is_measured_beside_the_plainest(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "TIMES", 1)
+    monkeypatch.setattr(console, "YEARS", Years(editions=10, items=20, letters=2, drafts=2, deeds=50))
+    measured = bench("console", "--n", N)
+    check(measured, {"the page for signing in"})
+    asked = {page["page"] for page in measured["pages"]}
+    assert asked >= {"/staff", "/staff/items", "/staff/people/1", "/staff/schedule/weekly"}
+    patterns = [route for route in routes.routes("GET") if route.least in accounts.ROLES]
+    assert measured["parts"]["pages"] == len(asked) >= len(patterns)
+    assert all(page["bytes"] > 50 and page["median_ms"] > 0 for page in measured["pages"])
+    assert list(folder.iterdir()) == []
+
+
+def test_a_page_with_a_parameter_that_nobody_named_is_not_left_out() -> None:
+    route = routes.Route("GET", "/staff/poems/{number}", "viewer")
+    assert route.addresses({"poems/{number}": ["3", "4"]}) == ["/staff/poems/3", "/staff/poems/4"]
+    with pytest.raises(Refused, match=re.escape("name real things for 'poems/{number}'")):
+        route.addresses({"letters/{number}": ["1"]})
+
+
+def test_a_page_that_does_not_come_ends_the_benchmark(home: Home) -> None:
+    class Server:
+        def ask(self) -> dict[str, float]:
+            return {"port": int(address.rpartition(":")[2]), "cpu_s": 0.0, "peak_mb": 1.0}
+
+    told = pytest.raises(Refused, match="/staff/people/7 was answered with 303")
+    with serving.serve(home) as address, closing(console.Asking(Server(), "nobody's")) as asking, told:
+        asking.ask("/staff/people/7")
 
 
 # --- the far end -----------------------------------------------------------------------------------------------
