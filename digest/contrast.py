@@ -1,13 +1,14 @@
 """How well text stands out from its ground, by the figures of WCAG 2.2 s.1.4.3, from inline styles.
 
 Promises: pure; follows color, background and size down the elements as a mail program does, starting from black on
-white; hidden text and white space are passed over. Colors it cannot read are left as inherited.
+white; hidden text and white space are passed over. Colors it cannot read are left as inherited. With rules by class it
+says the same of how the page looks where those hold, as in the dark.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lxml.html import HtmlElement
@@ -18,6 +19,11 @@ _HEX = re.compile("#([0-9a-f]{6}|[0-9a-f]{3})")
 _RGB = re.compile(r"rgba?\(\s*(\d{1,3})\s*[, ]\s*(\d{1,3})\s*[, ]\s*(\d{1,3})")
 _NAMED = {"black": "#000000", "white": "#ffffff", "gray": "#808080", "silver": "#c0c0c0", "red": "#ff0000"}
 _SILENT = ("head", "script", "style", "title")
+_DARK = re.compile(r"@media[^{]*prefers-color-scheme:\s*dark[^{]*\{((?:[^{}]*\{[^{}]*\})*)\s*\}")
+_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_CLASS = re.compile(r"(?:^|,)\s*\.([\w-]+)\s*(?=,|$)")
+
+Rules = Mapping[str, Mapping[str, str]]  # class -> property -> value
 
 
 @dataclass(frozen=True)
@@ -49,15 +55,31 @@ def ratio(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def weak(page: HtmlElement) -> Iterator[Spot]:
-    """Every piece of text under `page` that stands out too little."""
-    yield from _walk(page, _Look())
+def weak(page: HtmlElement, rules: Rules | None = None) -> Iterator[Spot]:
+    """Every piece of text under `page` that stands out too little.
+
+    `rules` for the dark win over inline styles, and what has no color of its own is white on black then.
+    """
+    start = _Look() if rules is None else _Look(color="#ffffff", background="#000000")
+    yield from _walk(page, start, rules or {})
 
 
-def _walk(element: HtmlElement, look: _Look) -> Iterator[Spot]:
+def dark_rules(css: str) -> Rules:
+    """Of a style sheet without nesting what its rules for the dark say of single classes."""
+    found: dict[str, dict[str, str]] = {}
+    for block in _DARK.findall(css):
+        for selectors, said in _RULE.findall(block):
+            for name in _CLASS.findall(selectors):
+                found.setdefault(name, {}).update(_declared(said))
+    return found
+
+
+def _walk(element: HtmlElement, look: _Look, rules: Rules) -> Iterator[Spot]:
     if not isinstance(element.tag, str) or element.tag in _SILENT:
         return
-    style = _style(element)
+    style = _declared(element.get("style") or "")
+    for name in (element.get("class") or "").split():
+        style |= rules.get(name, {})
     if style.get("display") == "none" or style.get("visibility") == "hidden":
         return
     look = _changed(look, element, style)
@@ -66,11 +88,11 @@ def _walk(element: HtmlElement, look: _Look) -> Iterator[Spot]:
     if text and (found := ratio(look.color, look.background)) < look.needed:
         yield Spot(text, look.color, look.background, found, look.needed)
     for child in element:
-        yield from _walk(child, look)
+        yield from _walk(child, look, rules)
 
 
-def _style(element: HtmlElement) -> dict[str, str]:
-    pairs = (part.partition(":") for part in (element.get("style") or "").split(";"))
+def _declared(style: str) -> dict[str, str]:
+    pairs = (part.partition(":") for part in style.split(";") if part.strip())
     return {name.strip().lower(): value.replace("!important", "").strip().lower() for name, _, value in pairs}
 
 

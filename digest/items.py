@@ -64,6 +64,11 @@ def lookup(conn: Connection, slug: str) -> Item | None:
     return next(iter(shelf.read(conn, sa.select(_ITEMS).where(_ITEMS.c.slug == slug))), None)
 
 
+def is_shown(conn: Connection, slug: str) -> bool:
+    """Whether the site has a page of an item with this slug: it is published and complete."""
+    return conn.scalar(sa.select(_ITEMS.c.id).where(_ITEMS.c.slug == slug, *_COMPLETE)) is not None
+
+
 def latest(
     conn: Connection, *, topic: str | None = None, kind: str | None = None, limit: int | None = None
 ) -> list[Item]:

@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from typing import Any, NewType
 
@@ -156,7 +157,7 @@ def look_over(
     """The letter as the mail that it would be for so many people, with all that is to be said about it."""
     shell = render.Shell.from_json(_snapshot(settings, digest, 0, now))
     mail = render.counted(rendered(shell, language, letter, topic_names(conn, letter.segment)), people, language)
-    known = preflight.known_items(item.slug for item in items.latest(conn))
+    known = preflight.known_items(partial(items.is_shown, conn))
     return Looked(shell, mail, preflight.check(mail, shell, entries=(), known=known))
 
 

@@ -1,8 +1,8 @@
-"""What would embarrass us: links, alternative texts, size, leftovers, contrast, the postal address, the text part.
+"""What would embarrass us: links, files, excerpts, pictures, size, leftovers, colors, the ways out, the text part.
 
 Promises: pure; looks at the finished mail as readers get it, and names each finding in one sentence with its figure.
 `fix` blocks a send by rule, `look` asks for a glance, `fine` says what was checked and found good. Refuses: to open
-any address: whether a page of our own exists is the caller's answer (`known`).
+any address or file: whether a page or a file of our own exists is the caller's answer (`known`, `kept`).
 """
 
 from __future__ import annotations
@@ -16,52 +16,70 @@ from lxml import etree, html
 from lxml.html import HtmlElement
 
 from digest import contrast
+from digest.errors import Refused
 from digest.render import budget, quoted
 from digest.render.entries import bare_title
-from digest.render.shapes import SLOT, EntryView, Rendered, Shell
+from digest.render.shapes import SLOT, EntryView, Rendered, Shell, slot
 
 SUBJECT = 60  # characters
 CLIPPED = 102_000  # bytes at which Gmail hides the rest
+WAYS_OUT = ("unsubscribe", "preferences")  # the slots of their addresses
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 Level = Literal["fine", "look", "fix"]
 Known = Callable[[str], bool | None]
+Kept = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was checked: `what` is a sentence, `where` the place, `figure` the number behind it."""
+    """One thing that was checked: `what` is a sentence, `where` the place, `figure` the number behind it.
+
+    `item` is the slug of the item that is at fault, when it is one.
+    """
 
     level: Level
     what: str
     where: str = ""
     figure: str = ""
+    item: str = ""
 
 
 def check(
-    rendered: Rendered, shell: Shell, *, entries: Iterable[EntryView], known: Known = lambda path: None
+    rendered: Rendered,
+    shell: Shell,
+    *,
+    entries: Iterable[EntryView],
+    known: Known = lambda path: None,
+    kept: Kept = lambda path: True,
 ) -> tuple[Finding, ...]:
-    """Everything found, the gravest first. `known` says whether a path of our own site exists (None: cannot say)."""
+    """Everything found, the gravest first.
+
+    `known` says whether a path of our own site exists (None: cannot say), `kept` whether a file of an item does.
+    """
     page, views = html.document_fromstring(rendered.html), tuple(entries)
     found = [
         *_address(shell),
+        *_ways_out(rendered),
         *_subject(rendered),
         *_links(page, shell, known),
+        *_files(views, kept),
+        *_excerpts(views),
         *_images(page),
         *_pictures(views),
         *_leftovers(rendered),
         *_size(rendered),
         *_contrast(page),
+        *_dark(page),
         *_text(rendered, page, views),
     ]
     order = ("fix", "look", "fine")
     return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
 
 
-def known_items(slugs: Iterable[str]) -> Known:
-    """Answers for the pages of items: there are those with these slugs. Of other pages nothing is said."""
-    paths = {f"/items/{slug}" for slug in slugs}
-    return lambda path: path in paths if path.startswith("/items/") else None
+def known_items(shown: Callable[[str], bool]) -> Known:
+    """Answers for the pages of items, asking about each by its slug. Of other pages nothing is said."""
+    return lambda path: shown(path.removeprefix("/items/")) if path.startswith("/items/") else None
 
 
 def passed(findings: Iterable[Finding]) -> bool:
@@ -77,6 +95,24 @@ def _address(shell: Shell) -> Iterator[Finding]:
     site = urlsplit(shell.site_url)
     if site.scheme != "https" and site.hostname not in LOOPBACK:
         yield Finding("fix", "The site's address does not start with https://.", "settings", shell.site_url)
+
+
+def refuse_unfit(findings: Iterable[Finding]) -> None:
+    """Raises Refused with what must be fixed."""
+    grave = [one for one in findings if one.level == "fix"]
+    faults = [f"{one.what} ({', '.join(filter(None, (one.where, one.figure)))})" for one in grave]
+    if faults:
+        raise Refused(" ".join(["It cannot go out like this.", *faults]))
+
+
+def _ways_out(rendered: Rendered) -> Iterator[Finding]:
+    """Of mails of the list: the others have no footer with slots."""
+    places = {"HTML": rendered.html, "text": rendered.text}
+    missing = [where for where, source in places.items() for name in WAYS_OUT if slot(name) not in source]
+    for where in dict.fromkeys(missing):
+        yield Finding("fix", f"The {where} lacks a way out of the list or to the choices of its reader.", where)
+    if not missing:
+        yield Finding("fine", "The reason, the choices and the way out are in the mail.", "footer")
 
 
 def _subject(rendered: Rendered) -> Iterator[Finding]:
@@ -116,13 +152,37 @@ def _link(address: str, where: str, shell: Shell, known: Known) -> Finding | Non
     return None
 
 
+def _files(entries: Sequence[EntryView], kept: Kept) -> Iterator[Finding]:
+    pdfs = [(view.item, file) for view in entries for file in view.item.attachments if file.role == "pdf"]
+    lost = [(item, file) for item, file in pdfs if not _is_elsewhere(file.path) and not kept(file.path)]
+    for item, file in lost:
+        yield Finding("fix", "The PDF of an item is not there any more.", bare_title(item), file.name, item.slug)
+    if pdfs and not lost:
+        yield Finding("fine", "All PDFs are there.", "PDFs", f"{len(pdfs)} {'PDF' if len(pdfs) == 1 else 'PDFs'}")
+
+
+def _is_elsewhere(path: str) -> bool:
+    return path.startswith(("https://", "http://"))
+
+
+def _excerpts(entries: Sequence[EntryView]) -> Iterator[Finding]:
+    items = {view.item.slug: view.item for view in entries}.values()
+    bare = [item for item in items if not item.excerpt.strip()]
+    for item in bare:
+        what = "An item has no excerpt: the mail says nothing but its title."
+        yield Finding("look", what, bare_title(item), "", item.slug)
+    if items and not bare:
+        yield Finding("fine", "Every item says in a few words what it is.", "excerpts", f"{len(items)} of {len(items)}")
+
+
 def _images(page: HtmlElement) -> Iterator[Finding]:
     images = list(page.iter("img"))
     bare = [image for image in images if image.get("alt") is None]
     for image in bare:
         yield Finding("fix", "A picture has no words for those who do not see it.", image.get("src") or "picture")
-    if images and not bare:
-        yield Finding("fine", "Every picture has its words.", "pictures", f"{len(images)} pictures")
+    if not bare:
+        said = "Every picture has its words." if images else "No picture is needed to understand the mail."
+        yield Finding("fine", said, "pictures", f"{len(images)} pictures")
 
 
 def _pictures(entries: Sequence[EntryView]) -> Iterator[Finding]:
@@ -130,7 +190,7 @@ def _pictures(entries: Sequence[EntryView]) -> Iterator[Finding]:
     for item in (view.item for view in entries):
         if item.image and not item.image.alt:
             what = "The picture of an item is not shown: it has no words for those who do not see it."
-            yield Finding("look", what, bare_title(item))
+            yield Finding("look", what, bare_title(item), "", item.slug)
 
 
 def _leftovers(rendered: Rendered) -> Iterator[Finding]:
@@ -144,7 +204,7 @@ def _leftovers(rendered: Rendered) -> Iterator[Finding]:
 
 def _size(rendered: Rendered) -> Iterator[Finding]:
     size = len(quoted.encode(rendered.html)) + budget.SLOT_ROOM * len(SLOT.findall(rendered.html))
-    figure = f"{size / 1000:.0f} kB of {budget.LIMIT // 1000} kB"
+    figure = f"{size / 1000:.0f} of {CLIPPED // 1000} kB"
     if size > CLIPPED:
         yield Finding(
             "fix", "The mail is so large that Gmail hides its end, with the way out of the list.", "size", figure
@@ -169,13 +229,24 @@ def _contrast(page: HtmlElement) -> Iterator[Finding]:
         yield Finding("fine", "All text stands out from its ground.", "colors")
 
 
+def _dark(page: HtmlElement) -> Iterator[Finding]:
+    """As mail programs show it that are dark and heed its rules."""
+    css = "".join(style.text or "" for style in page.iter("style"))
+    weak = dict.fromkeys(contrast.weak(page, contrast.dark_rules(css)))
+    for spot in weak:
+        what = f"Text is hard to read in dark mode: {spot.color} on {spot.background}."
+        yield Finding("look", what, spot.text[:60], f"{spot.ratio:.1f} of {spot.needed:g}")
+    if not weak:
+        yield Finding("fine", "It reads well in dark mode too.", "colors")
+
+
 def _text(rendered: Rendered, page: HtmlElement, entries: Sequence[EntryView]) -> Iterator[Finding]:
     text = " ".join(rendered.text.split())
     shown = " ".join("".join(page.itertext()).split())
     missing = [
-        Finding("fix", "The text part leaves out an item that the HTML has.", title)
-        for title in map(bare_title, (view.item for view in entries))
-        if title in shown and title not in text
+        Finding("fix", "The text part leaves out an item that the HTML has.", title, "", item.slug)
+        for item in (view.item for view in entries)
+        if (title := bare_title(item)) in shown and title not in text
     ]
     lines = set(map(str.strip, rendered.text.splitlines()))
     missing += [

@@ -6,16 +6,15 @@ page, are samples that do nothing. Refuses: to preview when nothing waits, namin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from digest import (
-    archive,
-    arrangements,
     editions,
     entry_views,
     items,
@@ -23,6 +22,7 @@ from digest import (
     letters,
     news,
     preflight,
+    proposals,
     publications,
     render,
     sharing,
@@ -34,6 +34,7 @@ from digest.editions import Edition
 from digest.errors import Refused
 from digest.home import Home
 from digest.items import Entry, Item
+from digest.proposals import Proposal
 from digest.publications import Digest
 
 SAMPLE = "reader@example.org"
@@ -71,7 +72,7 @@ def sample_slots(shell: render.Shell) -> dict[str, str]:
     }
 
 
-def filled(text: str, slots: dict[str, str]) -> str:
+def filled(text: str, slots: Mapping[str, str]) -> str:
     """A rendered part with its slots filled."""
     for name, value in slots.items():
         text = text.replace(render.slot(name), value)
@@ -83,33 +84,15 @@ def make(conn: Connection, home: Home, slug: str, *, now: datetime, cadence: str
     digest = publications.find(conn, slug)
     offered = [one.cadence for one in publications.series(conn, digest.id) if one.offered]
     series = publications.one_series(conn, digest.id, cadence or publications.usual(offered))
-    waiting = {entry.sequence: entry for entry in editions.waiting(conn, series)}
-    if not waiting:
+    proposal = proposals.of_series(conn, home.settings, digest, series, now=now)
+    if not proposal.stories:
         raise Refused(
             f"Nothing is new for {slug} ({series.cadence}), so there is nothing to preview. Publish an item first."
         )
-    by_id = items.by_ids(conn, {entry.item_id for entry in waiting.values()})
-    share = sharing.entries_for(
-        sharing.Material(
-            cadence=series.cadence,
-            last=max(waiting),
-            own=frozenset(waiting),
-            log=waiting,
-            published=by_id.keys(),
-            held=(),
-        ),
-        wants=lambda topics: series.cadence,
-        floor=0,
-        carry=(),
-    )
-    arrangement = arrangements.of(conn, digest.id, series.cadence)
-    order = sharing.reading_order(share.entries, waiting, by_id, placed=arrangement.placed)
-    shell = _shell(conn, home, digest, series.cadence, now, arrangement)
-    told = [(waiting[sequence], by_id[waiting[sequence].item_id]) for sequence in order]
-    rendered, views = _printed(conn, shell, digest.languages[0], told, most=series.most)
-    compiled = message.compile(rendered, shell, uid="preview", variant=1, key=bytes(32), date=now)
-    mail = compiled.join(Recipient(0, SAMPLE, "", sample_slots(shell)))
-    return Preview(digest, shell, rendered, mail, _findings(conn, rendered, shell, views), len(order))
+    whole = of_proposal(conn, home, proposal)
+    compiled = message.compile(whole.rendered, whole.shell, uid="preview", variant=1, key=bytes(32), date=now)
+    mail = compiled.join(Recipient(0, SAMPLE, "", whole.slots))
+    return Preview(digest, whole.shell, whole.rendered, mail, whole.findings, whole.count)
 
 
 def of_item(conn: Connection, home: Home, item: Item, *, note: str = "", now: datetime) -> str:
@@ -128,9 +111,40 @@ def of_item(conn: Connection, home: Home, item: Item, *, note: str = "", now: da
 class Whole:
     """The mail of an edition as a reader of one language gets it who takes all that is in it."""
 
+    shell: render.Shell
     rendered: render.Rendered
     findings: tuple[preflight.Finding, ...]
-    slots: dict[str, str]
+    count: int = 0  # of entries
+
+    @property
+    def slots(self) -> dict[str, str]:
+        """What stands for the reader's own."""
+        return sample_slots(self.shell)
+
+
+def of_proposal(conn: Connection, home: Home, proposal: Proposal, *, language: str = "") -> Whole:
+    """The mail of an edition that has not gone; by default in the digest's first language.
+
+    Raises Refused for one without items of its own.
+    """
+    edition, stories = proposal.edition, {story.sequence: story for story in proposal.stories}
+    if not stories:
+        raise Refused("It holds no items of its own, so there is no mail to look at.")
+    log = news.by_sequences(conn, stories)
+    material = sharing.Material(
+        cadence=edition.series,
+        last=max(stories),
+        own=frozenset(stories),
+        log=log,
+        published={story.item.id for story in stories.values()},
+        held=(),
+    )
+    share = sharing.entries_for(material, wants=lambda topics: edition.series, floor=0, carry=())
+    shell = render.Shell.from_json(edition.settings or {})
+    tongue = languages.choose(language, proposal.digest.languages)
+    told = [(log[sequence], story.item) for sequence, story in stories.items() if sequence in share.entries]
+    rendered, views = _printed(conn, shell, tongue, told, most=proposal.series.most)
+    return Whole(shell, rendered, _findings(conn, home, rendered, shell, views), len(told))
 
 
 def of_edition(conn: Connection, home: Home, edition: Edition, *, language: str = "", now: datetime) -> Whole:
@@ -138,27 +152,17 @@ def of_edition(conn: Connection, home: Home, edition: Edition, *, language: str 
 
     Raises Refused for one without items of its own.
     """
+    if not edition.is_letter:
+        proposal = proposals.of_edition(conn, home.settings, edition, now=now)
+        return of_proposal(conn, home, proposal, language=language)
     digest = publications.by_id(conn, edition.digest_id)
     tongue = languages.choose(language, digest.languages)
-    if edition.settings:
-        shell = render.Shell.from_json(edition.settings)
-    else:
-        chosen = arrangements.of(conn, digest.id, edition.cadence) if edition.cadence else None
-        shell = _shell(conn, home, digest, edition.cadence or render.LETTER, now, chosen)
-    if edition.is_letter:
-        letter, views = letters.of(conn, edition.id), list[render.EntryView]()
-        rendered = letters.rendered(shell, tongue, letter, letters.topic_names(conn, letter.segment))
-        planned = ledger.totals(conn, edition.id).planned  # nobody is counted before it starts
-        rendered = render.counted(rendered, planned or 1, tongue)
-    else:
-        stories = archive.stories(conn, edition.id)
-        if not stories:
-            raise Refused(f"Edition {edition.id} holds no items of its own, so there is no mail to look at.")
-        log = news.by_sequences(conn, [story.sequence for story in stories])
-        most = publications.one_series(conn, digest.id, edition.series).most
-        told = [(log[story.sequence], story.item) for story in stories]
-        rendered, views = _printed(conn, shell, tongue, told, most=most)
-    return Whole(rendered, _findings(conn, rendered, shell, views), sample_slots(shell))
+    shell = render.Shell.from_json(edition.settings or {})  # letters are locked at once
+    letter = letters.of(conn, edition.id)
+    rendered = letters.rendered(shell, tongue, letter, letters.topic_names(conn, letter.segment))
+    planned = ledger.totals(conn, edition.id).planned  # nobody is counted before it starts
+    rendered = render.counted(rendered, planned or 1, tongue)
+    return Whole(shell, rendered, _findings(conn, home, rendered, shell, []))
 
 
 def _printed(
@@ -170,10 +174,10 @@ def _printed(
 
 
 def _findings(
-    conn: Connection, rendered: render.Rendered, shell: render.Shell, views: Sequence[render.EntryView]
+    conn: Connection, home: Home, rendered: render.Rendered, shell: render.Shell, views: Sequence[render.EntryView]
 ) -> tuple[preflight.Finding, ...]:
-    known = preflight.known_items(item.slug for item in items.latest(conn))
-    return preflight.check(rendered, shell, entries=views, known=known)
+    known = preflight.known_items(partial(items.is_shown, conn))
+    return preflight.check(rendered, shell, entries=views, known=known, kept=lambda path: (home.media / path).is_file())
 
 
 def _shell(

@@ -667,6 +667,17 @@ staff_links = Table(
     Column("expires_at", Instant, nullable=False),
 )
 
+staff_looks = Table(
+    "staff_looks",  # what somebody had before them when they said that they have seen the coming edition of a series
+    metadata,
+    Column("staff_id", ForeignKey("staff.id"), primary_key=True),
+    Column("digest_id", ForeignKey("digests.id"), primary_key=True),
+    Column("cadence", Text, primary_key=True),
+    Column("looked_at", Instant, nullable=False),
+    Column("contents", sa.JSON, nullable=False),  # pairs of sequence and revision, in reading order
+    sqlite_with_rowid=False,
+)
+
 activity = Table(
     "activity",
     metadata,

@@ -77,6 +77,11 @@ def page(conn: Connection, wanted: Wanted, *, below: int | None = None, limit: i
     return _listed(conn, find(conn, wanted, below, limit))
 
 
+def by_number(conn: Connection, numbers: Sequence[int]) -> list[Listed]:
+    """These people in this order, without those who were erased."""
+    return _listed(conn, numbers)
+
+
 def one(conn: Connection, subscriber_id: int) -> Listed:
     """One person by number. Raises NotFound, also for who was erased."""
     found = _listed(conn, [subscriber_id])

@@ -13,12 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from digest import languages
+from digest import db, languages, publications
 from digest.letters import Segment
 from digest.publications import Digest
-from subscribers import segments
+from subscribers import preferences, segments
 from subscribers.tables import subscribers, subscriptions, suppressions
 
+SAMPLES = 3
 NOT_MEANT = "not meant"  # not among those that the letter is for
 
 
@@ -29,6 +30,8 @@ class LetterReach:
     gets: int = 0
     left_out: Counter[str] = field(default_factory=Counter)  # reason -> people: not meant, paused, suppressed
     by_language: Counter[str] = field(default_factory=Counter)  # in which it reaches them
+    by_topic: Counter[str] = field(default_factory=Counter)  # topic -> people who get it and take that at all
+    by_often: Counter[str] = field(default_factory=Counter)  # all the cadences that somebody chose: "daily weekly"
 
     @property
     def total(self) -> int:
@@ -46,6 +49,38 @@ def count(conn: Connection, digest: Digest, segment: Segment) -> LetterReach:
         "suppressed": stopped,
     }
     return LetterReach(gets, +Counter(left_out), _by_language(conn, digest, segment, gets))
+
+
+def samples(conn: Connection, digest: Digest, segment: Segment) -> list[int]:
+    """A few of those who get it: the first who came."""
+    s = subscriptions.c
+    mine = (s.digest_id == digest.id, s.state == "active", *segments.conditions(conn, segment))
+    query = sa.select(s.subscriber_id).select_from(subscriptions).join(subscribers, subscribers.c.id == s.subscriber_id)
+    query = query.where(*mine, s.subscriber_id.not_in(_BARRED))
+    return list(conn.scalars(query.order_by(s.subscriber_id).limit(SAMPLES)))
+
+
+def add_choices(conn: Connection, found: LetterReach, digest: Digest, segment: Segment) -> None:
+    """Tells apart those who get it by what they chose; it costs a look at each of them, so it is not always done."""
+    topics = [topic.slug for topic in publications.topics(conn)]
+    sets = _by_set(conn, digest.id, segment)
+    sets.subtract(_by_set(conn, digest.id, segment, barred=True))
+    for set_id, people in sets.items():
+        mapping = preferences.map_of(conn, set_id)
+        found.by_often[preferences.how_often(mapping)] += people
+        for topic in topics:
+            if preferences.cadence_for(mapping, [topic]) != preferences.OFF:
+                found.by_topic[topic] += people
+    found.by_often, found.by_topic = +found.by_often, +found.by_topic
+
+
+def _by_set(conn: Connection, digest_id: int, segment: Segment, *, barred: bool = False) -> Counter[int]:
+    """Of those whom it is for, how many share each set of choices."""
+    s = subscriptions.c
+    mine = (s.digest_id == digest_id, s.state == "active", *segments.conditions(conn, segment))
+    query = _with_language(sa.select(s.preference_set_id, sa.func.count()).where(*mine), segment)
+    query = query.where(s.subscriber_id.in_(_BARRED)) if barred else query
+    return Counter(dict(db.tuples(conn.execute(query.group_by(s.preference_set_id)))))
 
 
 def _numbers(conn: Connection, digest_id: int, segment: Segment, *, barred: bool = False) -> Row[Any]:

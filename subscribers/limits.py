@@ -106,6 +106,11 @@ def of_sign_in(keyring: Keyring, email: str, ip: str = "") -> bytes:
     return _key(keyring, "sign-in", f"{email.strip().casefold()} {network(ip) if ip else ''}")
 
 
+def of_tests(keyring: Keyring, staff_id: int) -> bytes:
+    """The key of the tests that one of the staff sends to themselves."""
+    return _key(keyring, "test", str(staff_id))
+
+
 def of_door(keyring: Keyring, ip: str) -> bytes:
     """The key of all tries to sign in from one network."""
     return _key(keyring, "door", network(ip))

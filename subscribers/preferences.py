@@ -90,6 +90,12 @@ def no_oftener(mapping: Mapping[str, str], cadence: str) -> dict[str, str]:
     }
 
 
+def how_often(mapping: Mapping[str, str]) -> str:
+    """Every cadence in somebody's choices, the most frequent first, with blanks between."""
+    chosen = set(mapping.values())
+    return " ".join(cadence for cadence in CADENCES if cadence in chosen)
+
+
 def cadence_for(mapping: Mapping[str, str], topics: Iterable[str]) -> str:
     """The cadence at which an entry with these topics reaches a reader: the most frequent, "off" only if all are."""
     rest = mapping.get(REST, OFF)

@@ -106,8 +106,9 @@ def preview(
     files = _write(made, out)
     if to:
         occasion = secrets.token_hex(8)
-        now = desk.now()
-        home.db.run(partial(staff_mail.test_mail, home=home, preview=made, address=address, occasion=occasion, now=now))
+        test = (home, made.rendered, made.shell, address)
+        slots = previews.sample_slots(made.shell)
+        home.db.run(lambda conn: staff_mail.test_mail(conn, *test, occasion=occasion, slots=slots, now=desk.now()))
     if as_json:
         desk.document({"files": files, "items": made.count, "findings": made.findings, "test_to": address or None})
         return

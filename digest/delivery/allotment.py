@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from digest import arrangements, editions, languages, news, occurrences, publications, schedules, sharing, tables
+from digest.archive import Story
 from digest.calendars import Calendar
 from digest.db import Database
 from digest.delivery import alerts, holders
@@ -26,6 +27,7 @@ from digest.delivery.variants import Bodies
 from digest.editions import Edition
 from digest.errors import Stale
 from digest.letters import Segment
+from digest.news import Entry
 from digest.tables import deliveries
 
 DEADLINE = timedelta(hours=12)
@@ -131,15 +133,19 @@ class Allotment:
 
     def block(self, low: int, high: int) -> tuple[Groups, dict[int, tuple[int, ...]]]:
         """Readers with low <= id < high that have no row yet, grouped; and what stays owed to those with a carry."""
+        groups, keeps = self.look(low, high)
+        self._store()
+        return groups, keeps
+
+    def look(self, low: int, high: int) -> tuple[Groups, dict[int, tuple[int, ...]]]:
+        """The same for a few readers, with nothing written: new variants stay among the bodies' `reserved`."""
         with self.db.reading() as conn:
             rows = self.audience.read(conn, self.edition, low, high)
             carries = {row[3]: self.audience.carry(conn, row[3]) for row in rows if row[3] is not None}
             self.bodies.learn(conn, {sequence for carry in carries.values() for sequence in carry})
             had = self._already_had(conn, low, high)
             today = self._alerts(conn, low, high)
-        groups, keeps = self._sorted(rows, carries, had, today)
-        self._store()
-        return groups, keeps
+        return self._sorted(rows, carries, had, today)
 
     def _sorted(
         self,
@@ -262,25 +268,18 @@ def prepare(
     gate: Callable[[Connection], None],
     *,
     now: datetime,
+    stories: Sequence[Story] | None = None,
 ) -> Allotment:
-    """Reads all that sharing out needs to know of the edition."""
+    """Reads all that sharing out needs to know of the edition; `stories` as in `Bodies`."""
     series = publications.one_series(conn, edition.digest_id, edition.series)
     digest = publications.by_id(conn, edition.digest_id)
-    bodies = Bodies(conn, edition)
+    bodies = Bodies(conn, edition, stories)
     return Allotment(
         db=db,
         audience=audience,
         edition=edition,
         bodies=bodies,
-        material=sharing.Material(
-            cadence=edition.series,
-            last=edition.last,
-            own=frozenset(bodies.log),
-            log=bodies.log,
-            published=_going(conn, edition, bodies),
-            held=editions.held_back(conn, edition.digest_id, edition.series),
-            stale_before=bodies.stale_before,
-        ),
+        material=material(conn, edition, bodies.log, stale_before=bodies.stale_before),
         languages=digest.languages,
         again=news.coming_again(conn),
         gate=gate,
@@ -290,8 +289,23 @@ def prepare(
     )
 
 
-def _going(conn: Connection, edition: Edition, bodies: Bodies) -> frozenset[int]:
+def material(
+    conn: Connection, edition: Edition, log: Mapping[int, Entry], *, stale_before: datetime | None = None
+) -> sharing.Material:
+    """What decides about everybody's list. `log` holds the edition's own entries; what it is given later counts too."""
+    return sharing.Material(
+        cadence=edition.series,
+        last=edition.last,
+        own=frozenset(log),
+        log=log,
+        published=_going(conn, edition, log),
+        held=editions.held_back(conn, edition.digest_id, edition.series),
+        stale_before=stale_before,
+    )
+
+
+def _going(conn: Connection, edition: Edition, log: Mapping[int, Entry]) -> frozenset[int]:
     """The items that may go: what is published, and what the edition holds when staff said that it goes on as it is."""
     i = tables.items
     published = frozenset(conn.scalars(sa.select(i.c.id).where(i.c.state == "published")))
-    return published | {entry.item_id for entry in bodies.log.values()} if edition.as_is else published
+    return published | {entry.item_id for entry in log.values()} if edition.as_is else published

@@ -17,7 +17,7 @@ from email import policy
 from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -109,6 +109,19 @@ def queue(
         .returning(t.c.id)
     )
     return compiled.message_id(recipient) if added.first() is not None else ""
+
+
+class Fate(NamedTuple):
+    """Where a notice is: `code` is why it was put off or refused."""
+
+    state: State
+    code: str | None
+
+
+def fate(conn: Connection, occasion: str) -> Fate | None:
+    """What became of the notice of this occasion so far, if there was one."""
+    row = conn.execute(sa.select(t.c.state, t.c.code).where(t.c.occasion == occasion)).one_or_none()
+    return None if row is None else Fate(State(row.state), row.code)
 
 
 def deliver_due(

@@ -6,19 +6,19 @@ where no address for staff is set, nothing is queued and the console and command
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from digest import editions, letters, previews, publications, render
+from digest import editions, letters, publications, render
 from digest.delivery import notices
 from digest.editions import Edition
 from digest.home import Home
 from digest.intake import polling
 from digest.intake.sources import Source
-from digest.previews import Preview
 from digest.publications import Digest
 
 
@@ -92,10 +92,28 @@ def _tell(
     return bool(notices.queue(conn, letter, shell, key=home.keys.derive_fixed("message-id"), now=now))
 
 
-def test_mail(conn: Connection, home: Home, preview: Preview, address: str, *, occasion: str, now: datetime) -> bool:
-    """Queues a preview as a mail to one person, marked as a test; its personal links are samples."""
-    rendered = replace(preview.rendered, subject=f"[Test] {preview.rendered.subject}")
-    letter = notices.Letter(f"test {occasion}", "test", address, rendered)
+def test_mail(
+    conn: Connection,
+    home: Home,
+    rendered: render.Rendered,
+    shell: render.Shell,
+    address: str,
+    *,
+    occasion: str,
+    slots: Mapping[str, str],
+    now: datetime,
+) -> bool:
+    """Queues a mail that is only looked at, to one person, marked as a test; `slots` lead nowhere."""
+    marked = replace(rendered, subject=f"[Test] {rendered.subject}")
+    letter = notices.Letter(_test(occasion), "test", address, marked)
     key = home.keys.derive_fixed("message-id")
-    slots = previews.sample_slots(preview.shell)
-    return bool(notices.queue(conn, letter, preview.shell, key=key, now=now, slots=slots))
+    return bool(notices.queue(conn, letter, shell, key=key, now=now, slots=dict(slots)))
+
+
+def fate_of_test(conn: Connection, occasion: str) -> notices.Fate | None:
+    """What became of a test so far, if there was one."""
+    return notices.fate(conn, _test(occasion))
+
+
+def _test(occasion: str) -> str:
+    return f"test {occasion}"

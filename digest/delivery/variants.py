@@ -8,7 +8,7 @@ withdrawn items out of lists that were planned before.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from digest import archive, editions, entry_views, items, news, render, sharing, tables
+from digest.archive import Story
 from digest.delivery import ledger
 from digest.editions import Edition
 from digest.items import Item
@@ -37,7 +38,8 @@ class Body:
 class Bodies:
     """The variants of one edition, found or made on demand."""
 
-    def __init__(self, conn: Connection, edition: Edition) -> None:
+    def __init__(self, conn: Connection, edition: Edition, stories: Sequence[Story] | None = None) -> None:
+        """Reads what the edition holds, unless the caller knows its stories: of one that is not written down yet."""
         if edition.settings is None:
             raise ValueError("only a frozen edition has bodies")
         self.edition = edition
@@ -48,7 +50,8 @@ class Bodies:
         self.reserved: dict[int, Body] = {}  # numbered, and not stored yet
         self._log: dict[int, Entry] = {}
         self._items: dict[int, Item] = {}
-        self._revisions = {story.sequence: story.item for story in archive.stories(conn, edition.id)}
+        told = archive.stories(conn, edition.id) if stories is None else stories
+        self._revisions = {story.sequence: story.item for story in told}
         self._views: dict[int, render.EntryView] = {}
         self._found: dict[tuple[str, str], int] = {
             (row.entries, row.language): row.n

@@ -64,6 +64,10 @@ class Language:
         """English, español"""
         return str(self.locale.get_display_name(self.locale) or self.tag)
 
+    def name_in(self, tag: str) -> str:
+        """Spanish, for `en`: what another language calls it."""
+        return str(self.locale.get_display_name(tag.replace("-", "_")) or self.tag)
+
     @property
     def direction(self) -> str:
         """ltr or rtl."""

@@ -14,7 +14,19 @@ from typing import Any
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest import archive, coming, config, editions, letter_drafts, letters, previews, publications, review
+from digest import (
+    archive,
+    coming,
+    config,
+    editions,
+    letter_drafts,
+    letters,
+    preflight,
+    previews,
+    proposals,
+    publications,
+    review,
+)
 from digest.delivery import closing, progress, runs
 from digest.delivery.runs import Listed
 from digest.editions import ENDED, REVIEW, SENDING, Edition
@@ -22,7 +34,10 @@ from digest.errors import DigestError, NotFound, Refused
 from digest.staff import activity, approvals
 from digest.staff.accounts import EDITOR, VIEWER, Account
 from digest.web import look
-from digest.web.console import badges, charts, door, frame, reviewing
+from digest.web.console import badges, before, charts, door, frame, reviewing
+from digest.web.console import preview as preview_
+from digest.web.console.before import Place
+from digest.web.console.preview import Mail, View
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
 from subscribers import explaining, records
@@ -40,6 +55,8 @@ DONE = {
     "resumed": "It goes on.",
     "cancelled": "Stopped. Who has it keeps it.",
     "settled": "Decided.",
+    "seen": "Noted. What changes from now on is listed for you.",
+    "tested": "A test is on its way to you.",
 }
 
 
@@ -83,6 +100,9 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         reasons = runs.reasons(conn, number) if edition.plan_done_at else []
         people = records.unreached(conn, number, most=PEOPLE) if edition.plan_done_at else []
         waits = reviewing.look(conn, site, door.of(request).account, edition)
+        looked = _before(conn, request, site, edition) if _is_weighed(edition) else {}
+        view = View.of(request, f"{HERE}/{number}")
+        mail = None if looked or not (stories or letter) else _whole(conn, site, edition, view, "")
     return frame.page(
         request,
         "edition.html",
@@ -101,8 +121,43 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         done=DONE.get(request.query_params.get("done", "")),
         shown=door.shown(request),
         starts=_starts(site, edition),
+        mark=badges.mark,
+        **(looked or preview_.page(request, view, mail, {})),
         **words(site),
     )
+
+
+def _before(conn: Connection, request: WebRequest, site: Site, edition: Edition) -> dict[str, Any]:
+    """Of an edition that waits for approval: all that is to be known before it goes."""
+    here = place(conn, request, site)
+    found = before.count(conn, site, here.proposal)
+    return before.context(conn, request, site, here, found) | {"reach": found}
+
+
+def _is_weighed(edition: Edition) -> bool:
+    """Whether it is an edition of a series that waits for approval: all is said of it that can be known before."""
+    return edition.state == REVIEW and not edition.is_letter
+
+
+def place(conn: Connection, request: WebRequest, site: Site) -> Place:
+    """The edition that the address names, while it waits for approval. Raises NotFound, or Refused for others."""
+    edition = editions.find(conn, _number(request))
+    if not _is_weighed(edition):
+        raise Refused(f"Edition {edition.id} is {edition.shown_state} and waits for nobody. Look at it as it is.")
+    proposal = proposals.of_edition(conn, site.home.settings, edition, now=site.clock())
+    return Place(proposal, f"{HERE}/{edition.id}", f"edition {edition.id}")
+
+
+def _whole(conn: Connection, site: Site, edition: Edition, view: View, language: str) -> Mail:
+    """The mail; as one person gets it as long as the edition waits for approval."""
+    if _is_weighed(edition) and view.reader:
+        proposal = proposals.of_edition(conn, site.home.settings, edition, now=site.clock())
+        found = before.mail(conn, site, proposal, view)
+    else:
+        found = preview_.of_whole(previews.of_edition(conn, site.home, edition, language=language, now=site.clock()))
+    if found is None:
+        raise Refused(f"Edition {edition.id} holds no items of its own, so there is no mail to look at.")
+    return found
 
 
 def _starts(site: Site, edition: Edition) -> str:
@@ -167,15 +222,13 @@ def sentence(one: Listed) -> str:
 
 def preview(request: WebRequest) -> Response[Any]:
     """The mail as a page that does nothing, for the frame on the edition's page; `part=text` is its text."""
-    site, asked = look.of(request), request.query_params
-    with site.home.db.reading() as conn:
-        edition = editions.find(conn, _number(request))
-        whole = previews.of_edition(conn, site.home, edition, language=asked.get("language", ""), now=site.clock())
-    headers = frame.PRIVATE | {"content-security-policy": frame.INERT}
-    if asked.get("part") == "text":
-        text = previews.filled(whole.rendered.text, whole.slots)
-        return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
-    return Response(previews.filled(whole.rendered.html, whole.slots), media_type="text/html", headers=headers)
+    site, language = look.of(request), request.query_params.get("language", "")
+
+    def make(view: View) -> Mail:
+        with site.home.db.reading() as conn:
+            return _whole(conn, site, editions.find(conn, _number(request)), view, language)
+
+    return preview_.answer(request, make)
 
 
 # --- deeds -----------------------------------------------------------------------------------------------------
@@ -214,12 +267,25 @@ def _record(conn: Connection, site: Site, account: Account, deed: str, before: E
 def approve(request: WebRequest, form: Form) -> Response[Any]:
     """Lets what waits go out, exactly as it was seen."""
     site, account, number = look.of(request), door.of(request).account, _number(request)
-    step = partial(approvals.approve, home=site.home, number=number, by=account, seen=form.one("contents"))
+    seen = form.one("contents")
+    step = partial(approvals.approve, home=site.home, number=number, by=account, seen=seen)
     try:
+        _refuse_unfit(site, number, seen)
         _, done = site.home.db.run(partial(step, now=site.clock()))
     except DigestError as error:
         return _page(request, status=409, fault=str(error))
     return frame.redirect(f"{HERE}/{number}?done={'approved' if done else NOT_DONE}")
+
+
+def _refuse_unfit(site: Site, number: int, seen: str) -> None:
+    """Raises Refused when something in the mail that was seen must be fixed first."""
+    with site.home.db.reading() as conn:
+        edition = editions.find(conn, number)
+        if not _is_weighed(edition) or seen != edition.content_hash:
+            return
+        proposal = proposals.of_edition(conn, site.home.settings, edition, now=site.clock())
+        if proposal.stories:
+            preflight.refuse_unfit(previews.of_proposal(conn, site.home, proposal).findings)
 
 
 def _undo(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> str | None:

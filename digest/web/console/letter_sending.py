@@ -8,7 +8,7 @@ a press on a page that is no longer true, and the same words to the same digest 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -17,7 +17,8 @@ from litestar import Response
 from sqlalchemy import Connection
 
 from digest import clock_watch, editions, languages, letter_drafts, letters, previews, publications, rules, schedules
-from digest.delivery import staff_mail
+from digest.delivery import proofs, staff_mail
+from digest.delivery.proofs import Proof
 from digest.editions import REVIEW, Edition
 from digest.errors import BadInput, DigestError, NotFound, Refused
 from digest.letter_drafts import Draft
@@ -26,14 +27,17 @@ from digest.publications import Digest
 from digest.staff import activity, approvals
 from digest.staff.accounts import EDITOR, Account
 from digest.web import look
-from digest.web.console import badges, confirming, door, frame, letter_form, reviewing
+from digest.web.console import badges, confirming, door, frame, letter_form, preview, reviewing, trials, who
 from digest.web.console import editions as pages
 from digest.web.console import letters as composing
 from digest.web.console.confirming import Unconfirmed
+from digest.web.console.editions import DONE
 from digest.web.console.letters import Said
+from digest.web.console.preview import Mail, View
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
-from subscribers import explaining, letter_reach
+from subscribers import letter_reach
+from subscribers.audience import Audience
 from subscribers.letter_reach import LetterReach
 
 FARTHEST = timedelta(days=366)
@@ -73,6 +77,9 @@ def _page(
         checked = _check(conn, site, draft, letter)
         terms = letter_form.terms(conn, site, letter.segment)
         second = reviewing.for_what_i_send(conn, site, door.of(request).account)
+        letter_reach.add_choices(conn, checked.reach, checked.digest, letter.segment)
+        names = publications.topic_names(conn)
+        shown = _mail_context(conn, request, site, checked, letter)
     return frame.page(
         request,
         "letter_check.html",
@@ -83,16 +90,37 @@ def _page(
         draft=draft,
         digest=checked.digest,
         reach=checked.reach,
+        who=who.of_letter(checked.reach, names),
         terms=terms,
+        findings=checked.looked.findings,
         blocked=checked.fault or any(one.level == "fix" for one in checked.looked.findings),
         typed={"when": "now", "day": "", "time": "", "zone": site.zone.key, "again": "", **typed},
         second=second,
         minutes=site.home.settings.staff.undo_minutes,
         many=confirming.MANY,
         wrong=wrong or {},
+        done=DONE.get(request.query_params.get("done", "")),
         mark=badges.mark,
-        reason=explaining.reason,
+        **shown,
     )
+
+
+def _mail_context(
+    conn: Connection, request: WebRequest, site: Site, checked: Checked, letter: Letter
+) -> dict[str, Any]:
+    """What the page says of the mail, and of the last test of it."""
+    path = f"{composing.HERE}/{checked.draft.id}"
+    view = View.of(request, f"{path}/check", people=checked.reach.gets)
+    samples = letter_reach.samples(conn, checked.digest, letter.segment)
+    those = preview.readers(conn, request, view, [(number, 0) for number in samples])
+    shown = preview.page(request, view, _mail_of(conn, site, checked.digest, letter, view, ""), those)
+    account = door.of(request).account
+    tested = trials.told(conn, site, account, _thing(checked.draft.id))
+    return shown | {"everything": "Someone it is for", "tested": tested}
+
+
+def _thing(draft_id: int) -> str:
+    return f"letter draft {draft_id}"
 
 
 def _check(conn: Connection, site: Site, draft: Draft, letter: Letter) -> Checked:
@@ -111,19 +139,48 @@ def _check(conn: Connection, site: Site, draft: Draft, letter: Letter) -> Checke
 
 def mail(request: WebRequest) -> Response[Any]:
     """The mail as a page that does nothing; `part=text` is its text, `language` one of the digest's."""
-    site, asked = look.of(request), request.query_params
-    people = frame.number(asked.get("people", "")) or 1  # as the page around it says
+    site, language = look.of(request), request.query_params.get("language", "")
+
+    def make(view: View) -> Mail:
+        with site.home.db.reading() as conn:
+            digest, letter = _written(conn, request, site)
+            return _mail_of(conn, site, digest, letter, view, language)
+
+    return preview.answer(request, make, people=request.query_params.get("people", ""))
+
+
+def _written(conn: Connection, request: WebRequest, site: Site) -> tuple[Digest, Letter]:
+    """The letter as it stands, and the digest to whose readers it goes. Raises BadInput while it is unfinished."""
+    draft = letter_drafts.find(conn, composing.draft_id(request))
+    digest = publications.by_id(conn, draft.text.digest_id)
+    return digest, letter_drafts.letter_of(draft.text, site_url=site.home.settings.site.url)
+
+
+def _mail_of(conn: Connection, site: Site, digest: Digest, letter: Letter, view: View, language: str) -> Mail:
+    """The mail as one person gets it, or as whoever reads a language of the digest's, by default the first."""
+    people, now = frame.number(str(view.kept.get("people", ""))) or 1, site.clock()  # as the page around it says
+    proof = Proof(language)
+    if view.reader is not None:
+        audience = Audience(site.home.keys, site.home.settings.site.url)
+        proof = proofs.of_letter(conn, audience, digest, letter.segment, view.reader, now=now)
+    tongue = languages.choose(proof.language, digest.languages)
+    looked = letters.look_over(conn, site.home.settings, digest, letter, tongue, people=people, now=now)
+    slots = previews.sample_slots(looked.shell) | dict(proof.slots or {})
+    return Mail(looked.shell, None if proof.why else looked.rendered, slots, proof.why)
+
+
+def send_test(request: WebRequest, form: Form) -> Response[Any]:
+    """Sends the mail as it is looked at to whoever presses."""
+    site, account, draft_id = look.of(request), door.of(request).account, composing.draft_id(request)
     with site.home.db.reading() as conn:
-        draft = letter_drafts.find(conn, composing.draft_id(request))
-        digest = publications.by_id(conn, draft.text.digest_id)
-        letter = letter_drafts.letter_of(draft.text, site_url=site.home.settings.site.url)
-        tongue = languages.choose(asked.get("language", ""), digest.languages)
-        looked = letters.look_over(conn, site.home.settings, digest, letter, tongue, people=people, now=site.clock())
-    headers, slots = frame.PRIVATE | {"content-security-policy": frame.INERT}, previews.sample_slots(looked.shell)
-    if asked.get("part") == "text":
-        text = previews.filled(looked.rendered.text, slots)
-        return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
-    return Response(previews.filled(looked.rendered.html, slots), media_type="text/html", headers=headers)
+        digest, letter = _written(conn, request, site)
+        people = letter_reach.count(conn, digest, letter.segment).gets
+        here = View.of(request, f"{composing.HERE}/{draft_id}/check", people=people)
+        view = replace(here, reader=frame.number(form.one("reader")))
+        made = _mail_of(conn, site, digest, letter, view, "")
+    asked = partial(trials.send, site=site, account=account, thing=_thing(draft_id), mail=made, reader=view.reader)
+    site.home.db.run(asked)
+    return frame.redirect(view.to(done="tested"))
 
 
 # --- sending it ------------------------------------------------------------------------------------------------
@@ -214,5 +271,6 @@ def _wrong(error: Exception) -> dict[str, str]:
 HANDLERS = [
     frame.page_at("/letters/{id:str}/check", EDITOR, show),
     frame.page_at("/letters/{id:str}/mail", EDITOR, mail),
+    frame.deed_at("/letters/{id:str}/test", EDITOR, send_test),
     frame.deed_at("/letters/{id:str}/send", EDITOR, send),
 ]

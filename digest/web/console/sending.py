@@ -14,18 +14,20 @@ from typing import Any
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest import editions, items, previews, publications
+from digest import preflight, previews, proposals
 from digest.editions import REVIEW, Edition
 from digest.errors import DigestError, NotFound
 from digest.staff import activity, approvals
 from digest.staff.accounts import EDITOR, Account
 from digest.web import look
-from digest.web.console import badges, confirming, door, frame, reviewing
+from digest.web.console import badges, before, confirming, door, frame, preview, reviewing
+from digest.web.console.before import Place
 from digest.web.console.confirming import Unconfirmed
-from digest.web.console.editions import HERE
+from digest.web.console.editions import DONE, HERE
+from digest.web.console.preview import Mail, View
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
-from subscribers import by_hand, explaining, reach, records
+from subscribers import by_hand
 from subscribers.audience import Audience
 
 
@@ -35,59 +37,66 @@ def show(request: WebRequest) -> Response[Any]:
 
 
 def _page(request: WebRequest, *, status: int = 200, wrong: dict[str, str] | None = None) -> Response[Any]:
-    site, (slug, cadence, owed) = look.of(request), _named(request)
+    site = look.of(request)
     with site.home.db.reading() as conn:
-        digest, series = by_hand.which(conn, slug, cadence)
-        found = reach.count(conn, digest, series, now=site.clock(), owed=owed)
-        waiting = [] if owed else editions.waiting(conn, series)
-        told = items.by_ids(conn, {entry.item_id for entry in waiting})
-        names = {topic.slug: topic.name for topic in publications.topics(conn)}
-        preview = previews.make(conn, site.home, slug, now=site.clock(), cadence=cadence) if waiting else None
-        samples = _samples(conn, request, found)
+        here = place(conn, request, site)
+        proposal = here.proposal
+        found = before.count(conn, site, proposal)
+        shown = before.context(conn, request, site, here, found)
         second = reviewing.for_what_i_send(conn, site, door.of(request).account)
     return frame.page(
         request,
         "send.html",
         status=status,
         here=HERE,
-        digest=digest,
-        series=series,
-        owed=owed,
+        path=here.path,
+        digest=proposal.digest,
+        series=proposal.series,
+        owed=proposal.edition.is_carries,
         reach=found,
-        entries=[(entry, told[entry.item_id]) for entry in waiting],
-        topic_names=names,
-        findings=preview.findings if preview else (),
-        subject=preview.rendered.subject if preview else "",
-        samples=samples,
+        stories=proposal.stories,
         second=second,
         minutes=site.home.settings.staff.undo_minutes,
         many=confirming.MANY,
         wrong=wrong or {},
+        done=DONE.get(request.query_params.get("done", "")),
         mark=badges.mark,
-        reason=explaining.reason,
-        name=digest.name,
+        name=proposal.digest.name,
+        **shown,
     )
 
 
-def _samples(conn: Connection, request: WebRequest, found: reach.Reach) -> list[tuple[str, int]]:
-    shown = door.shown(request)
-    known = records.addresses(conn, [reader for reader, _ in found.samples])
-    return [(shown(known[reader]), number) for reader, number in found.samples]
+def place(conn: Connection, request: WebRequest, site: Site) -> Place:
+    """The next edition of the series that the address names. Raises NotFound or Refused."""
+    slug, cadence, owed = _named(request)
+    digest, series = by_hand.which(conn, slug, cadence)
+    proposal = proposals.of_series(conn, site.home.settings, digest, series, now=site.clock(), owed=owed)
+    kept = {"owed": "1"} if owed else {}
+    return Place(proposal, f"/staff/send/{slug}/{cadence}", f"the next {cadence} edition of {slug}", kept)
 
 
 def mail(request: WebRequest) -> Response[Any]:
     """The mail as a page that does nothing."""
-    site, (slug, cadence, _) = look.of(request), _named(request)
-    with site.home.db.reading() as conn:
-        preview = previews.make(conn, site.home, slug, now=site.clock(), cadence=cadence)
-    html = previews.filled(preview.rendered.html, previews.sample_slots(preview.shell))
-    return Response(html, media_type="text/html", headers=frame.PRIVATE | {"content-security-policy": frame.INERT})
+    site = look.of(request)
+
+    def make(view: View) -> Mail:
+        with site.home.db.reading() as conn:
+            found = before.mail(conn, site, place(conn, request, site).proposal, view)
+        if found is None:
+            raise NotFound("There is no mail for everybody. Choose somebody as whom to see it.")
+        return found
+
+    return preview.answer(request, make)
 
 
 def send(request: WebRequest, form: Form) -> Response[Any]:
     """Locks the edition; it starts when the time to stop it is over. Or else it waits for a second person."""
     site, account = look.of(request), door.of(request).account
+    with site.home.db.reading() as conn:
+        proposal = place(conn, request, site).proposal
+        findings = previews.of_proposal(conn, site.home, proposal).findings if proposal.stories else ()
     try:
+        preflight.refuse_unfit(findings)
         edition = site.home.db.run(partial(_send, site, account, _named(request), form))
     except (Unconfirmed, DigestError) as error:
         return _page(request, status=409, wrong={"typed": str(error)})
@@ -98,7 +107,8 @@ def _send(site: Site, account: Account, named: tuple[str, str, bool], form: Form
     (slug, cadence, owed), now = named, site.clock()
     people = Audience(site.home.keys, site.home.settings.site.url)
     digest, series = by_hand.which(conn, slug, cadence)
-    reached = reach.count(conn, digest, series, now=now, owed=owed).gets
+    proposal = proposals.of_series(conn, site.home.settings, digest, series, now=now, owed=owed)
+    reached = before.count(conn, site, proposal).gets
     confirming.check(form, reached)
     starts = now + timedelta(minutes=site.home.settings.staff.undo_minutes)
     edition = by_hand.send(

@@ -221,7 +221,7 @@ def test_staff_decide_about_unsure_ones_singly_or_all(console: Console, stage: S
 def test_the_mail_is_shown_in_a_frame_that_does_nothing(console: Console, stage: Stage) -> None:
     edition = stage.freeze(ask="Look.")
     browser = open_(console, edition)
-    assert f'<iframe class="mail" src="{path(edition)}/mail"' in browser.page
+    assert f'<iframe class="mail phone" src="{path(edition)}/mail?colors=light"' in browser.page
     mail = browser.get(f"{path(edition)}/mail")
     assert "Fact sheet policy" in mail.text
     assert "sandbox;" in mail.headers["content-security-policy"]

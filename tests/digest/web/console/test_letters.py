@@ -210,13 +210,13 @@ def test_the_check_shows_the_mail_what_was_found_and_to_how_many(console: Consol
     path = begin(browser, topics=["hiring"])
     page = browser.get(f"{path}/check").text
     assert "Send “Our meeting” to 2 people?" in page
-    assert "3 = 2 get it + 1 left out" in page
+    assert "3 get mail of this digest = 2 get it + 1 left out" in page
     assert "The subject is short enough for phones." in page
     assert "It starts in 5 minutes." in page
     mail = browser.get(f"{path}/mail?people=2")
     assert "our meeting is on <strong>October 4</strong>" in mail.text
     assert "It goes to two people." in mail.text
-    assert f'src="{path}/mail?people=2"' in page
+    assert f'src="{path}/mail?people=2&amp;colors=light"' in page
     assert "To those of Weekly digest who take Hiring." in page
     assert "sandbox;" in mail.headers["content-security-policy"]
     assert "our meeting is on October 4." in browser.get(f"{path}/mail?part=text").text
