@@ -27,14 +27,14 @@ from digest import (
     publications,
     review,
 )
-from digest.delivery import closing, progress, runs
+from digest.delivery import closing, runs
 from digest.delivery.runs import Listed
-from digest.editions import ENDED, REVIEW, SENDING, Edition
+from digest.editions import ENDED, REVIEW, Edition
 from digest.errors import DigestError, NotFound, Refused
 from digest.staff import activity, approvals
 from digest.staff.accounts import EDITOR, VIEWER, Account
 from digest.web import look
-from digest.web.console import badges, before, charts, door, frame, reviewing
+from digest.web.console import badges, before, charts, door, edition_log, frame, getting_on, reviewing
 from digest.web.console import preview as preview_
 from digest.web.console.before import Place
 from digest.web.console.preview import Mail, View
@@ -89,17 +89,17 @@ def show(request: WebRequest) -> Response[Any]:
 
 
 def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Response[Any]:
-    site, number = look.of(request), _number(request)
+    site, number = look.of(request), number_of(request)
     with site.home.db.reading() as conn:
         listed = runs.one(conn, number)
         edition = listed.edition
         slug = publications.by_id(conn, edition.digest_id).slug
         stories = archive.stories(conn, number)
         letter = letters.of(conn, number) if edition.is_letter else None
-        under_way = progress.look(conn, number, now=site.clock()) if edition.shown_state == SENDING else None
-        reasons = runs.reasons(conn, number) if edition.plan_done_at else []
+        on = getting_on.look(conn, site, listed)
         people = records.unreached(conn, number, most=PEOPLE) if edition.plan_done_at else []
         waits = reviewing.look(conn, site, door.of(request).account, edition)
+        log = edition_log.steps(conn, listed)
         looked = _before(conn, request, site, edition) if _is_weighed(edition) else {}
         view = View.of(request, f"{HERE}/{number}")
         mail = None if looked or not (stories or letter) else _whole(conn, site, edition, view, "")
@@ -112,8 +112,9 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         slug=slug,
         stories=stories,
         letter=letter,
-        under_way=under_way,
-        reasons=reasons,
+        on=on,
+        result=result(listed),
+        log=log,
         people=people,
         review=waits,
         fault=fault,
@@ -141,7 +142,7 @@ def _is_weighed(edition: Edition) -> bool:
 
 def place(conn: Connection, request: WebRequest, site: Site) -> Place:
     """The edition that the address names, while it waits for approval. Raises NotFound, or Refused for others."""
-    edition = editions.find(conn, _number(request))
+    edition = editions.find(conn, number_of(request))
     if not _is_weighed(edition):
         raise Refused(f"Edition {edition.id} is {edition.shown_state} and waits for nobody. Look at it as it is.")
     proposal = proposals.of_edition(conn, site.home.settings, edition, now=site.clock())
@@ -217,6 +218,20 @@ def sentence(one: Listed) -> str:
     return f"{sums.planned:,} planned = {told}"
 
 
+def result(one: Listed) -> str:
+    """What an edition that has ended came to, in a sentence."""
+    sums = one.totals
+    verb = "person has" if sums.accepted == 1 else "people have"
+    parts = [f"{sums.accepted:,} of {sums.planned:,} {verb} it."]
+    if sums.failed:
+        parts.append(f"It could not be sent to {sums.failed:,}.")
+    if sums.unsure:
+        parts.append(f"Of {sums.unsure:,} nobody knows: they wait for your decision.")
+    if sums.skipped:
+        parts.append(f"{sums.skipped:,} {'was' if sums.skipped == 1 else 'were'} left out, for the reasons below.")
+    return " ".join(parts)
+
+
 # --- the mail itself -------------------------------------------------------------------------------------------
 
 
@@ -226,7 +241,7 @@ def preview(request: WebRequest) -> Response[Any]:
 
     def make(view: View) -> Mail:
         with site.home.db.reading() as conn:
-            return _whole(conn, site, editions.find(conn, _number(request)), view, language)
+            return _whole(conn, site, editions.find(conn, number_of(request)), view, language)
 
     return preview_.answer(request, make)
 
@@ -241,7 +256,7 @@ def _deed(done: str, deed: str, step: Callable[[Connection, Site, Edition, Accou
     """
 
     def do(request: WebRequest, form: Form) -> Response[Any]:
-        site, account, number = look.of(request), door.of(request).account, _number(request)
+        site, account, number = look.of(request), door.of(request).account, number_of(request)
 
         def both(conn: Connection) -> str:
             before = editions.find(conn, number)
@@ -266,7 +281,7 @@ def _record(conn: Connection, site: Site, account: Account, deed: str, before: E
 
 def approve(request: WebRequest, form: Form) -> Response[Any]:
     """Lets what waits go out, exactly as it was seen."""
-    site, account, number = look.of(request), door.of(request).account, _number(request)
+    site, account, number = look.of(request), door.of(request).account, number_of(request)
     seen = form.one("contents")
     step = partial(approvals.approve, home=site.home, number=number, by=account, seen=seen)
     try:
@@ -321,7 +336,7 @@ def _settle(conn: Connection, site: Site, edition: Edition, account: Account, fo
 
 def cancel_page(request: WebRequest) -> Response[Any]:
     """Asks before the rest of an edition is stopped."""
-    site, number = look.of(request), _number(request)
+    site, number = look.of(request), number_of(request)
     with site.home.db.reading() as conn:
         listed = runs.one(conn, number)
     return frame.page(request, "cancel.html", here=HERE, one=listed, **words(site))
@@ -329,7 +344,7 @@ def cancel_page(request: WebRequest) -> Response[Any]:
 
 def cancel(request: WebRequest, form: Form) -> Response[Any]:
     """Stops the rest of an edition."""
-    site, account, number = look.of(request), door.of(request).account, _number(request)
+    site, account, number = look.of(request), door.of(request).account, number_of(request)
     drop, people = form.one("items") == "drop", Audience(site.home.keys, site.home.settings.site.url)
 
     def record(conn: Connection, before: Edition) -> None:
@@ -344,7 +359,8 @@ def cancel(request: WebRequest, form: Form) -> Response[Any]:
     return frame.redirect(f"{HERE}/{number}?done=cancelled")
 
 
-def _number(request: WebRequest) -> int:
+def number_of(request: WebRequest) -> int:
+    """The number of the edition that an address names. Raises NotFound."""
     number = frame.number(request.path_params["number"])
     if number is None:
         raise NotFound("There is no such edition.")

@@ -1,12 +1,16 @@
-// An edition under way: every two seconds the page is asked for anew, and its moving part takes the place of the old one.
-// Without this script there is a link to refresh the page.
+// An edition under way: every two seconds the page is asked for anew, and its moving parts take the place of the old ones.
+// Without this script, and once it was stopped, there is a link to refresh the page.
 (() => {
   const EVERY = 2000;
+  const HEARD = 1500; // so long a screen reader has before the page is loaded anew
   const STEPS = [25, 50, 75, 100];
   const part = () => document.getElementById("progress");
   const said = document.getElementById("said");
+  const live = document.getElementById("live");
+  const refresh = live.querySelector("a");
   const stop = document.createElement("button");
   let timer = 0;
+  let stopped = false;
   let told = { state: part().dataset.state, step: 0 };
 
   const reached = () => STEPS.filter((step) => Number(part().dataset.done) >= step).pop() || 0;
@@ -25,11 +29,13 @@
       const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("progress");
+      if (stopped) return;
       if (!fresh) return location.reload();
+      for (const other of page.querySelectorAll("[data-renewed]")) document.getElementById(other.id)?.replaceWith(other);
       if (part().contains(document.activeElement)) return next(); // nobody's button goes away under their finger
       part().replaceWith(fresh);
       tell();
-      if (!fresh.hasAttribute("data-live")) return location.reload();
+      if (!fresh.hasAttribute("data-live")) return setTimeout(() => location.reload(), HEARD);
     } catch {
       // The site does not answer just now; the next question may be answered.
     }
@@ -40,8 +46,13 @@
   stop.type = "button";
   stop.className = "link";
   stop.textContent = "Stop updating";
-  stop.addEventListener("click", () => { clearTimeout(timer); document.getElementById("live").remove(); });
-  document.getElementById("live").append("Updates every 2 seconds. ", stop);
+  stop.addEventListener("click", () => {
+    stopped = true;
+    clearTimeout(timer);
+    live.replaceChildren("It is not updated any more. ", refresh);
+    refresh.focus();
+  });
+  live.replaceChildren("Updates every 2 seconds. ", stop);
   told.step = reached();
   next();
 })();
