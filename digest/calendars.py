@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import merge
 
 from digest import schedules
 from digest.schedules import Occurrence, Schedule
@@ -30,21 +31,24 @@ class Calendar:
         planned = schedules.next_occurrence(self.schedule, after)
         while planned.moment in self.moved:
             planned = schedules.next_occurrence(self.schedule, planned.at)
-        return min((*self._moved(after, planned.at), planned), key=lambda run: run.at)
+        return min((*self._moved(after, planned.at), planned), key=_when)
 
     def latest(self, upto: datetime) -> Occurrence:
         """The last run at or before `upto`."""
         planned = schedules.latest_occurrence(self.schedule, upto)
         while planned.moment in self.moved:
             planned = schedules.latest_occurrence(self.schedule, planned.at - INSTANT)
-        return max((*self._moved(planned.at - INSTANT, upto), planned), key=lambda run: run.at)
+        return max((*self._moved(planned.at - INSTANT, upto), planned), key=_when)
 
     def between(self, after: datetime, upto: datetime) -> Iterator[Occurrence]:
         """Every run strictly after `after`, at or before `upto`."""
-        run = self.next(after)
-        while run.at <= upto:
-            yield run
-            run = self.next(run.at)
+        planned = (run for run in schedules.between(self.schedule, after, upto) if run.moment not in self.moved)
+        moved = sorted(self._moved(after, upto), key=_when)
+        last = after
+        for run in merge(moved, planned, key=_when):
+            if run.at > last:
+                yield run
+                last = run.at
 
     def planned(self, moment: str, near: datetime) -> Occurrence | None:
         """The run of this `moment` as the schedule has it, moved or not, or None; `near` is about when."""
@@ -64,3 +68,7 @@ class Calendar:
 
     def _moved(self, after: datetime, upto: datetime) -> Iterator[Occurrence]:
         return (Occurrence(moment, at) for moment, at in self.moved.items() if after < at <= upto)
+
+
+def _when(run: Occurrence) -> datetime:
+    return run.at

@@ -44,7 +44,7 @@ def coming(conn: Connection, digest: Digest, series: Series, *, now: datetime) -
     """
     calendar = occurrences.calendar(conn, digest, series)
     if calendar is None:
-        raise Refused("An alert goes out when something is new, so it has no run to move. Hold the item back instead.")
+        raise Refused("An alert goes out when something is new: it has no run to skip or move. Hold the item back.")
     if due := occurrences.unsettled(conn, digest, series, now):
         raise Refused(f"The {occurrences.run_of(due)} is due and has not happened yet. Wait, then move the next one.")
     return occurrences.coming(conn, digest, series, now), calendar

@@ -75,7 +75,7 @@ def coming(conn: Connection, digest: Digest, series: Series, now: datetime) -> O
     """The first occurrence after now that is not skipped. Raises Refused for alerts, which have no calendar."""
     runs = calendar(conn, digest, series)
     if runs is None:
-        raise Refused("An alert goes out when something is new, so it has no run to skip. Hold the item back instead.")
+        raise Refused("An alert goes out when something is new: it has no run to skip or move. Hold the item back.")
     found = runs.next(now)
     while _happened(conn, series, found):
         found = runs.next(found.at)

@@ -103,6 +103,17 @@ def clock_changes(schedule: Schedule, after: datetime, upto: datetime) -> list[s
     return [_tell(schedule, change, this_year=after.year) for change in _changes(schedule.zone, after, upto)]
 
 
+def clock_note(day: date, hour: int, zone: str, *, this_year: int) -> str:
+    """What a change of clocks does to this hour of a day: a sentence for people, or nothing."""
+    clock, wall = ZoneInfo(zone), datetime.combine(day, time(hour))
+    real = resolve(day, hour, zone).astimezone(clock).replace(tzinfo=None)
+    if real != wall:
+        return _missing(wall, real, this_year)
+    if len(_each_shown(wall, clock)) == 2:
+        return f"It is {_time(wall)} twice on {_date(wall, this_year)}; the run happens once, the first time."
+    return ""
+
+
 # --- dates and moments -----------------------------------------------------------------------------------------
 
 
@@ -198,12 +209,16 @@ def _tell(schedule: Schedule, change: _Change, *, this_year: int) -> str:
     wall = datetime.fromisoformat(f"{run.moment}:00")
     real = run.at.astimezone(clock).replace(tzinfo=None)
     if real != wall:
-        day = "" if real.date() == wall.date() else f" on {_date(real, this_year)}."
-        return f"{_time(wall)} does not exist on {_date(wall, this_year)}; the run happens at {_time(real)}{day}"
+        return _missing(wall, real, this_year)
     start = f"{_date(change.wall, this_year)}: clocks go {'back' if change.back else 'forward'} at {_time(change.wall)}"
     if len(_each_shown(wall, clock)) == 2:
         return f"{start} The {_time(wall)} run happens once, the first time."
     return f"{start} The {_time(wall)} run stays at {_time(wall)}"
+
+
+def _missing(wall: datetime, real: datetime, this_year: int) -> str:
+    day = "" if real.date() == wall.date() else f" on {_date(real, this_year)}."
+    return f"{_time(wall)} does not exist on {_date(wall, this_year)}; the run happens at {_time(real)}{day}"
 
 
 def _date(moment: datetime, this_year: int) -> str:

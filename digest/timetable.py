@@ -1,6 +1,6 @@
 """The runs of several series side by side: the next of them in order, and those that come close together. Pure.
 
-Promises: the same moments as `schedules`, whatever zone each series has; a clock change that brings two runs together,
+Promises: the same moments as `calendars`, whatever zone each series has; a clock change that brings two runs together,
 or parts them, is seen. Refuses nothing. Serves whoever sets a digest's rules, before anything is kept.
 """
 
@@ -13,8 +13,7 @@ from heapq import merge
 from itertools import combinations, islice
 from zoneinfo import ZoneInfo
 
-from digest import schedules
-from digest.schedules import Schedule
+from digest.calendars import Calendar
 
 CLOSE = timedelta(hours=1)
 AHEAD = timedelta(days=366)  # over which runs are compared
@@ -36,12 +35,12 @@ class Meeting:
     at: datetime  # of the later of the two runs
 
 
-def first(plans: Mapping[str, Schedule], after: datetime, limit: int) -> list[Run]:
+def first(plans: Mapping[str, Calendar], after: datetime, limit: int) -> list[Run]:
     """The first so many runs of all series, strictly after a moment."""
     return list(islice(merge(*(_runs(name, plan, after) for name, plan in plans.items())), limit))
 
 
-def meetings(plans: Mapping[str, Schedule], after: datetime) -> list[Meeting]:
+def meetings(plans: Mapping[str, Calendar], after: datetime) -> list[Meeting]:
     """Each pair of series that come less than an hour apart within a year, once, the soonest first."""
     runs = {name: [run.at for run in _runs(name, plan, after)] for name, plan in plans.items()}
     pairs = ((names, _met(runs[names[0]], runs[names[1]])) for names in combinations(plans, 2))
@@ -57,8 +56,8 @@ def change_days(zone: str, first_day: date, days: int) -> set[date]:
     return {first_day + timedelta(days=n) for n in range(days) if offsets[n] != offsets[n + 1]}
 
 
-def _runs(name: str, plan: Schedule, after: datetime) -> Iterator[Run]:
-    for run in schedules.between(plan, after, after + AHEAD):
+def _runs(name: str, plan: Calendar, after: datetime) -> Iterator[Run]:
+    for run in plan.between(after, after + AHEAD):
         yield Run(run.at, name)
 
 

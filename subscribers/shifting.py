@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -25,12 +25,12 @@ from subscribers.tables import preference_sets, slots, subscriptions
 @dataclass(frozen=True)
 class Shift:
     """How many people have the run within an hour of its start, later on that day where the digest is, and after it;
-    and how many have the run before it, or the one after it, within an hour of this one."""
+    and of each run beside it how many have that within an hour of this one."""
 
     at_once: int
     same_day: int
     afterwards: int
-    close: int
+    close: tuple[int, ...]
 
     @property
     def people(self) -> int:
@@ -38,11 +38,10 @@ class Shift:
         return self.at_once + self.same_day + self.afterwards
 
 
-def of(
-    conn: Connection, digest: Digest, series: Series, starts: datetime, *, beside: Collection[datetime] = ()
-) -> Shift:
-    """What a start at this moment means; `beside` are the starts of the runs before and after it."""
-    at_once = same_day = afterwards = close = 0
+def of(conn: Connection, digest: Digest, series: Series, starts: datetime, *, beside: Sequence[datetime] = ()) -> Shift:
+    """What a start at this moment means; `beside` are the starts of runs that may come close."""
+    at_once = same_day = afterwards = 0
+    close = [0] * len(beside)
     zone = ZoneInfo(digest.zone)
     for (hour, where), people in _hours(conn, digest.id, series.cadence).items():
         due = schedules.due_for(starts, hour, where)
@@ -52,9 +51,9 @@ def of(
             same_day += people
         else:
             afterwards += people
-        if any(abs(schedules.due_for(one, hour, where) - due) < CLOSE for one in beside):
-            close += people
-    return Shift(at_once, same_day, afterwards, close)
+        for n, other in enumerate(beside):
+            close[n] += people if abs(schedules.due_for(other, hour, where) - due) < CLOSE else 0
+    return Shift(at_once, same_day, afterwards, tuple(close))
 
 
 def _hours(conn: Connection, digest_id: int, cadence: str) -> Counter[tuple[int, str]]:

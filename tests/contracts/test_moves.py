@@ -257,7 +257,7 @@ def test_an_alert_has_no_run_to_move(either_db: Database) -> None:
     stage = Stage(either_db, ("instant", "weekly"))
     with stage.db.transaction() as conn:
         one = publications.one_series(conn, stage.digest.id, "instant")
-        with pytest.raises(Refused, match="Hold the item back instead"):
+        with pytest.raises(Refused, match="no run to skip or move"):
             moving.move(conn, stage.digest, one, SECOND, to=at(9, 9), why=WHY, now=stage.now)
 
 

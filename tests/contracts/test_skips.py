@@ -127,7 +127,7 @@ def test_a_run_that_has_happened_cannot_be_taken_back(stage: Stage) -> None:
 
 def test_an_alert_has_no_run_to_skip(either_db: Database) -> None:
     stage = Stage(either_db, ("instant", "weekly"))
-    with pytest.raises(Refused, match="Hold the item back instead"):
+    with pytest.raises(Refused, match="no run to skip or move"):
         skip(stage, SECOND, "instant")
 
 

@@ -23,6 +23,7 @@ class Mark:
     letter: str
     words: str
     skipped: bool = False
+    moved: bool = False
 
 
 @dataclass(frozen=True)

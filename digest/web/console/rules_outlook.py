@@ -1,19 +1,22 @@
 """What follows from the rules of a digest as somebody typed them: the next runs, and what may surprise.
 
 Promises: nothing is kept and nothing changes; what is told is what the clock would do under these rules. Surprises are
-two runs within an hour for the same people, people who move to another cadence, and a skipped run that another day or
-hour would make happen after all. Refuses: values that cannot be understood; whoever asks has looked for those first.
+two runs within an hour for the same people, people who move to another cadence, a skipped run that another day or hour
+would make happen after all, and a moved one that comes beside the new ones. Refuses: values that cannot be understood;
+whoever asks has looked for those first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from digest import editions, occurrences, publications, rules, schedules, timetable
+from digest import moving, occurrences, publications, rules, timetable
+from digest.calendars import Calendar
+from digest.moving import Move
 from digest.publications import Digest
 from digest.schedules import Schedule
 from digest.timetable import Run
@@ -51,11 +54,13 @@ def offered(typed: Texts) -> list[str]:
 def outlook_of(conn: Connection, site: Site, digest: Digest, typed: Texts) -> Outlook:
     """What follows from values that can be understood."""
     now, choices = site.clock(), tally.choices(conn, digest.id)
-    plans = _plans(typed)
+    moves = [one for one in moving.ahead(conn, now=now) if one.digest_id == digest.id]
+    plans = {cadence: Calendar(plan, _moved(moves, cadence)) for cadence, plan in _plans(typed).items()}
     warnings = [
         *_moving(conn, digest, typed, choices),
         *_meeting(conn, site, digest, plans, choices),
         *_unskipped(conn, site, digest, plans),
+        *_unbound(site, moves, plans),
     ]
     skips = [one for one in occurrences.skips_ahead(conn, now=now) if one.digest_id == digest.id]
     skipped = frozenset((one.cadence, one.due_at) for one in skips)
@@ -83,14 +88,14 @@ def _moving(conn: Connection, digest: Digest, typed: Texts, choices: Choices) ->
 
 
 def _meeting(
-    conn: Connection, site: Site, digest: Digest, plans: Mapping[str, Schedule], choices: Choices
+    conn: Connection, site: Site, digest: Digest, plans: Mapping[str, Calendar], choices: Choices
 ) -> Iterator[str]:
     """Two runs within an hour for the same people, of this digest or of this and another."""
     named: dict[str, tuple[Digest, str]] = {cadence: (digest, cadence) for cadence in plans}
     others = {}
     for other in publications.all(conn):
         for series in publications.series(conn, other.id) if other.id != digest.id else ():
-            plan = editions.schedule(series, other.zone)
+            plan = occurrences.calendar(conn, other, series)
             if plan and series.offered:
                 key = f"{other.slug} {series.cadence}"
                 others[key], named[key] = plan, (other, series.cadence)
@@ -108,7 +113,7 @@ def _meeting(
             yield f"{what} come within an hour of each other, first on {frame.moment(site, met.at)}. {both} both."
 
 
-def _unskipped(conn: Connection, site: Site, digest: Digest, plans: Mapping[str, Schedule]) -> Iterator[str]:
+def _unskipped(conn: Connection, site: Site, digest: Digest, plans: Mapping[str, Calendar]) -> Iterator[str]:
     """A run that was skipped beforehand, and that another day or hour would make happen at another moment."""
     for skip in occurrences.skips_ahead(conn, now=site.clock()):
         plan = plans.get(skip.cadence)
@@ -117,9 +122,22 @@ def _unskipped(conn: Connection, site: Site, digest: Digest, plans: Mapping[str,
             yield f"The {skip.cadence} run of {was} was skipped, and would not be a run any more: skip the new one."
 
 
-def _moments(plan: Schedule, near: datetime) -> list[str]:
+def _unbound(site: Site, moves: Sequence[Move], plans: Mapping[str, Calendar]) -> Iterator[str]:
+    """A run that was moved, and that the schedule would have no more."""
+    for move in moves:
+        plan = plans.get(move.cadence)
+        if plan and plan.planned(move.moment, move.planned_at) is None:
+            was, at = frame.moment(site, move.planned_at), frame.moment(site, move.due_at)
+            yield f"The {move.cadence} run of {was} was moved, and happens on {at} beside the new ones."
+
+
+def _moved(moves: Sequence[Move], cadence: str) -> dict[str, datetime]:
+    return {one.moment: one.due_at for one in moves if one.cadence == cadence}
+
+
+def _moments(plan: Calendar, near: datetime) -> list[str]:
     day = timedelta(days=1)
-    return [run.moment for run in schedules.between(plan, near - day, near + day)]
+    return [run.moment for run in plan.between(near - day, near + day)]
 
 
 def _often(cadence: str) -> str:

@@ -1,4 +1,4 @@
-"""Schedule: what runs when, over three months; one run is skipped here, and taken back.
+"""Schedule: what runs when, over three months; one run is skipped here, and taken back. `moving` moves one.
 
 Promises: the moments are those at which the clock will act, with what a change of clocks does to them in words; a run
 is skipped after a page that says what follows, and with a reason that everybody reads. Refuses: to skip another run
@@ -15,16 +15,17 @@ from typing import Any
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest import coming, editions, items, occurrences, publications, rules, schedules, timetable
+from digest import coming, editions, items, moving, occurrences, publications, rules, schedules, timetable
 from digest.delivery import runs
 from digest.errors import DigestError, NotFound
+from digest.moving import Move
 from digest.occurrences import Skip
 from digest.publications import Digest, Series
 from digest.schedules import Occurrence
 from digest.staff import activity
 from digest.staff.accounts import EDITOR, VIEWER, Account
 from digest.web import look
-from digest.web.console import badges, door, frame, months
+from digest.web.console import badges, door, frame, months, moving_outlook
 from digest.web.console.charts import NAMES
 from digest.web.console.months import Mark
 from digest.web.forms import Form
@@ -35,10 +36,11 @@ HERE = "/staff/schedule"
 MONTHS = 3
 LETTERS = {"daily": "D", "weekly": "W", "monthly": "M"}
 ORDINALS = {1: "1st", 2: "2nd", 3: "3rd", 21: "21st", 22: "22nd", 23: "23rd"}
-LATE = {"send": "it goes out all the same", "skip": "it is skipped", "ask": "somebody is asked"}
 DONE = {
     "skipped": "Skipped. What is new waits for the run after it.",
     "back": "The run happens after all.",
+    "moved": "Moved. The run after it stays where it is.",
+    "moved-back": "The run happens at its own moment.",
     "saved": "Saved.",
     "same": "Nothing was changed, so nothing was saved.",
 }
@@ -51,8 +53,9 @@ class Row:
     digest: Digest
     series: Series
     at: datetime | None
-    run: Occurrence | None  # that can be skipped
+    run: Occurrence | None  # that can be skipped or moved
     people: int
+    moved: Move | None = None
 
     @property
     def due_now(self) -> bool:
@@ -68,6 +71,7 @@ def show(request: WebRequest) -> Response[Any]:
         digests = publications.all(conn)
         rows = [row for digest in digests for row in _rows(conn, digest, now)]
         skips = occurrences.skips_ahead(conn, now=now)
+        moves = moving.ahead(conn, now=now)
         marks = _marks(conn, site, until)
     days = (until - site.today).days + 1
     return frame.page(
@@ -76,6 +80,9 @@ def show(request: WebRequest) -> Response[Any]:
         here=HERE,
         rows=rows,
         skips=[(skip, digest) for skip in skips for digest in digests if digest.id == skip.digest_id],
+        moves=[(move, digest) for move in moves for digest in digests if digest.id == move.digest_id],
+        skipped={(skip.digest_id, skip.cadence, skip.moment) for skip in skips},
+        now=now,
         months=months.months(MONTHS, site.today, marks, timetable.change_days(site.zone.key, site.today, days)),
         letters=sorted({mark.letter for those in marks.values() for mark in those}),
         notes=_notes(rows, now, until),
@@ -83,7 +90,7 @@ def show(request: WebRequest) -> Response[Any]:
         weekdays=months.DAYS,
         digests=digests,
         when=when,
-        late=LATE,
+        late=moving_outlook.LATE,
         badge=badges.badge,
         done=DONE.get(request.query_params.get("done", "")),
     )
@@ -115,7 +122,8 @@ def _rows(conn: Connection, digest: Digest, now: datetime) -> list[Row]:
         alert = series.cadence == "instant"
         at = occurrences.next_alert(conn, series) if alert else occurrences.next_run(conn, digest, series, now)
         run = None if alert else occurrences.coming(conn, digest, series, now)
-        found.append(Row(digest, series, at, run, choices.takers(series.cadence)))
+        moved = moving.find(conn, series, run.moment) if run and at == run.at else None
+        found.append(Row(digest, series, at, run, choices.takers(series.cadence), moved))
     return found
 
 
@@ -124,7 +132,7 @@ def _marks(conn: Connection, site: Site, until: date) -> dict[date, list[Mark]]:
     now, zone = site.clock(), site.home.settings.site.time_zone
     due = coming.calendar(conn, now=now, days=(until - site.today).days + 1, zone=zone)
     found = {
-        day: [Mark(LETTERS[one.cadence], _said(site, one), bool(one.skipped)) for one in those]
+        day: [Mark(LETTERS[one.cadence], _said(site, one), bool(one.skipped), bool(one.moved)) for one in those]
         for day, those in due.items()
     }
     for one in runs.open_ones(conn):
@@ -138,7 +146,8 @@ def _marks(conn: Connection, site: Site, until: date) -> dict[date, list[Mark]]:
 
 def _said(site: Site, one: coming.Due) -> str:
     at = f"{one.digest.name}, {NAMES[LETTERS[one.cadence]]}, {frame.hour(site, one.at)}"
-    return f"{at}: skipped" if one.skipped else at
+    moved = f", moved from {frame.moment(site, one.moved.planned_at)}" if one.moved else ""
+    return f"{at}{moved}: skipped" if one.skipped else f"{at}{moved}"
 
 
 def _notes(rows: list[Row], now: datetime, until: date) -> list[str]:
@@ -162,9 +171,9 @@ def _ask(
 ) -> Response[Any]:
     site, now = look.of(request), look.of(request).clock()
     with site.home.db.reading() as conn:
-        digest, series = _series(conn, request)
+        digest, series = series_of(conn, request)
         run = occurrences.coming(conn, digest, series, now)
-        plan = editions.schedule(series, digest.zone)
+        calendar = occurrences.calendar(conn, digest, series)
         waiting = editions.waiting(conn, series)
         told = items.by_ids(conn, {entry.item_id for entry in waiting})
         people = tally.takers(conn, digest.id, series.cadence)
@@ -176,7 +185,7 @@ def _ask(
         digest=digest,
         series=series,
         run=run,
-        after=schedules.next_occurrence(plan, run.at).at if plan else None,
+        after=calendar.next(run.at).at if calendar else None,
         titles=[told[entry.item_id].title for entry in waiting],
         people=people,
         why=why,
@@ -200,7 +209,7 @@ def skip(request: WebRequest, form: Form) -> Response[Any]:
 
 def _skip(request: WebRequest, moment: str, why: str, conn: Connection) -> None:
     site, account = look.of(request), door.of(request).account
-    digest, series = _series(conn, request)
+    digest, series = series_of(conn, request)
     reason = f"Skipped by {account.name}. {why}"
     done = occurrences.skip(conn, digest, series, moment, why=reason, now=site.clock())
     _record(conn, site, account, "skipped", digest, done, after={"why": why})
@@ -214,7 +223,7 @@ def back(request: WebRequest, form: Form) -> Response[Any]:
 
 def _back(request: WebRequest, moment: str, conn: Connection) -> None:
     site, account = look.of(request), door.of(request).account
-    digest, series = _series(conn, request)
+    digest, series = series_of(conn, request)
     done = occurrences.take_back(conn, series, moment, now=site.clock())
     _record(conn, site, account, "took back the skipping of", digest, done, before={"why": done.reason})
 
@@ -226,7 +235,8 @@ def _record(
     activity.record(conn, account, deed, thing, now=site.clock(), **what)
 
 
-def _series(conn: Connection, request: WebRequest) -> tuple[Digest, Series]:
+def series_of(conn: Connection, request: WebRequest) -> tuple[Digest, Series]:
+    """The digest and the series that an address names. Raises NotFound or Refused."""
     return by_hand.which(conn, request.path_params["digest"], request.path_params["cadence"])
 
 
