@@ -147,9 +147,12 @@ def of_proposal(conn: Connection, home: Home, proposal: Proposal, *, language: s
     return Whole(shell, rendered, _findings(conn, home, rendered, shell, views), len(told))
 
 
-def of_edition(conn: Connection, home: Home, edition: Edition, *, language: str = "", now: datetime) -> Whole:
+def of_edition(
+    conn: Connection, home: Home, edition: Edition, *, language: str = "", people: int = 1, now: datetime
+) -> Whole:
     """The mail of an edition that is proposed, locked or gone; by default in the digest's first language.
 
+    A letter says to how many it goes: to so many `people` as long as nobody was counted.
     Raises Refused for one without items of its own.
     """
     if not edition.is_letter:
@@ -157,11 +160,14 @@ def of_edition(conn: Connection, home: Home, edition: Edition, *, language: str 
         return of_proposal(conn, home, proposal, language=language)
     digest = publications.by_id(conn, edition.digest_id)
     tongue = languages.choose(language, digest.languages)
-    shell = render.Shell.from_json(edition.settings or {})  # letters are locked at once
+    if edition.settings:
+        shell = render.Shell.from_json(edition.settings)
+    else:  # a letter that waits for approval
+        shell = _shell(conn, home, digest, render.LETTER, now)
     letter = letters.of(conn, edition.id)
     rendered = letters.rendered(shell, tongue, letter, letters.topic_names(conn, letter.segment))
     planned = ledger.totals(conn, edition.id).planned  # nobody is counted before it starts
-    rendered = render.counted(rendered, planned or 1, tongue)
+    rendered = render.counted(rendered, planned or people, tongue)
     return Whole(shell, rendered, _findings(conn, home, rendered, shell, []))
 
 

@@ -63,5 +63,6 @@ def outlook(conn: Connection, settings: Settings, account: Account, sender: Coll
     """Whether somebody may approve what this colleague sends, and who else can."""
     if not settings.staff.second_approval or sender is None:
         return Outlook(account.may(EDITOR))
-    others = [one for one in accounts.every(conn) if one.may(EDITOR) and one.id != sender.id]
+    can = [one for one in accounts.every(conn) if one.may(EDITOR) and one.has_password]  # who never came in cannot
+    others = [one for one in can if one.id != sender.id]
     return Outlook(any(one.id == account.id for one in others), tuple(one.name for one in others))

@@ -101,8 +101,10 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         waits = reviewing.look(conn, site, door.of(request).account, edition)
         log = edition_log.steps(conn, listed)
         looked = _before(conn, request, site, edition) if _is_weighed(edition) else {}
-        view = View.of(request, f"{HERE}/{number}")
-        mail = None if looked or not (stories or letter) else _whole(conn, site, edition, view, "")
+        people_of_letter = waits.people if waits and waits.people and edition.is_letter else None
+        view = View.of(request, f"{HERE}/{number}", people=people_of_letter or "")
+        shows = not looked and (stories or letter)
+        mail = _whole(conn, site, edition, view, "", people_of_letter or 1) if shows else None
     return frame.page(
         request,
         "edition.html",
@@ -149,13 +151,17 @@ def place(conn: Connection, request: WebRequest, site: Site) -> Place:
     return Place(proposal, f"{HERE}/{edition.id}", f"edition {edition.id}")
 
 
-def _whole(conn: Connection, site: Site, edition: Edition, view: View, language: str) -> Mail:
-    """The mail; as one person gets it as long as the edition waits for approval."""
+def _whole(conn: Connection, site: Site, edition: Edition, view: View, language: str, people: int) -> Mail:
+    """The mail; as one person gets it as long as the edition waits for approval.
+
+    A letter says to how many `people` it goes as long as they are not counted.
+    """
     if _is_weighed(edition) and view.reader:
         proposal = proposals.of_edition(conn, site.home.settings, edition, now=site.clock())
         found = before.mail(conn, site, proposal, view)
     else:
-        found = preview_.of_whole(previews.of_edition(conn, site.home, edition, language=language, now=site.clock()))
+        of_all = previews.of_edition(conn, site.home, edition, language=language, people=people, now=site.clock())
+        found = preview_.of_whole(of_all)
     if found is None:
         raise Refused(f"Edition {edition.id} holds no items of its own, so there is no mail to look at.")
     return found
@@ -237,11 +243,12 @@ def result(one: Listed) -> str:
 
 def preview(request: WebRequest) -> Response[Any]:
     """The mail as a page that does nothing, for the frame on the edition's page; `part=text` is its text."""
-    site, language = look.of(request), request.query_params.get("language", "")
+    site, asked = look.of(request), request.query_params
+    language, people = asked.get("language", ""), frame.number(asked.get("people", "")) or 1
 
     def make(view: View) -> Mail:
         with site.home.db.reading() as conn:
-            return _whole(conn, site, editions.find(conn, number_of(request)), view, language)
+            return _whole(conn, site, editions.find(conn, number_of(request)), view, language, people)
 
     return preview_.answer(request, make)
 

@@ -221,9 +221,10 @@ def _send(site: Site, account: Account, draft_id: int, form: Form, conn: Connect
         again=form.one("again") == "1",
         now=now,
     )
-    starts = frame.moment(site, edition.starts_at or now)
-    after = {"subject": draft.text.subject, "people": reached, "starts": starts}
+    after: dict[str, object] = {"subject": draft.text.subject, "people": reached}
     deed = "sent"
+    if edition.state != REVIEW or form.one("when") == "later":
+        after["starts"] = frame.moment(site, edition.starts_at or now)
     if edition.state == REVIEW:
         deed = "asked for approval of"
         staff_mail.needs_approval(conn, site.home, edition, now=now)

@@ -18,7 +18,6 @@ from digest.staff.accounts import Account
 from digest.web.console import frame, letter_form
 from digest.web.look import Site
 from subscribers import letter_reach
-from subscribers.letter_reach import LetterReach
 
 NAMED = 3  # colleagues
 
@@ -40,7 +39,7 @@ class Review:
     starts: str
     missed: str
     terms: tuple[str, ...] = ()  # whom a letter is for
-    reach: LetterReach | None = None
+    people: int | None = None  # to how many a letter goes
     draft_id: int | None = None
 
 
@@ -56,7 +55,7 @@ def look(conn: Connection, site: Site, account: Account, edition: Edition) -> Re
     return replace(
         review,
         terms=tuple(letter_form.terms(conn, site, segment)),
-        reach=letter_reach.count(conn, publications.by_id(conn, edition.digest_id), segment),
+        people=letter_reach.count(conn, publications.by_id(conn, edition.digest_id), segment).gets,
         draft_id=letter_drafts.of_edition(conn, edition.id),
     )
 
@@ -66,7 +65,7 @@ def others(found: approvals.Outlook) -> Others | None:
     if found.others is None:
         return None
     if not found.others:
-        return Others("Nobody else here can approve it. Invite a second person, since approval needs two.", True)
+        return Others("Nobody else here can approve it yet. Invite a second person, since approval needs two.", True)
     names, more = list(found.others[:NAMED]), len(found.others) - NAMED
     if more > 0:
         names.append("1 other" if more == 1 else f"one of {more} others")

@@ -90,6 +90,7 @@ def test_a_send_waits_for_somebody_else_and_then_for_the_time_to_stop_it(
     path = sending.press(tom).headers["location"]
     assert found(console, path).state == "review"
     page = tom.get(path).text
+    assert "Goes to 2 people." in page
     assert "Sent by Tom Okafor; a second person approves it." in page
     assert "the author cannot be the second person." in page
     assert ">Approve<" not in page
@@ -167,13 +168,16 @@ def test_today_tells_the_author_for_whom_it_waits_and_others_to_review_it(
     assert 'aria-label="Review: Weekly digest' not in mine
     assert f'href="{path}" aria-label="Review: Weekly digest' in theirs
     assert "It cannot go out without." in theirs
+    assert "Needs you" in theirs
+    assert "Needs you" not in mine
     assert "It waits for somebody else" in console.browser(VIEWER).get("/staff/").text
 
 
 def test_who_is_alone_is_told_to_invite_somebody(console: Console, stage: Stage, tom: Browser, dana: Browser) -> None:
     with console.home.db.transaction() as conn:
         accounts.set_role(conn, accounts.find(conn, EDITOR).id, accounts.AUTHOR)
-    said = "Nobody else here can approve it. Invite a second person, since approval needs two."
+        accounts.add(conn, "new@example.org", name="Never Came", role=accounts.EDITOR, now=console.now)
+    said = "Nobody else here can approve it yet. Invite a second person, since approval needs two."
     assert said in dana.get(sending.PAGE).text
     path = send(dana)
     assert said in dana.get(path).text
@@ -211,6 +215,8 @@ def test_a_letter_waits_for_somebody_else_and_goes_out_exactly_so(
     page = dana.get(path).text
     assert "Goes to 2 people of Weekly digest. Starts 5 minutes after it is approved." in page
     assert "our meeting is on <strong>October 4</strong>" in page
+    assert "It goes to two people." in dana.get(f"{path}/mail?people=2&part=text").text
+    assert f'src="{path}/mail?people=2"' in page
     assert "Waiting for approval" in dana.get(letters.PAGE).text
     console.later(hours=2)
     assert approve(dana, path).endswith("?done=approved")
