@@ -168,6 +168,8 @@ def test_a_letter_in_review_is_taken_back_as_a_draft(stage: Stage) -> None:
     edition = ask(stage, draft)
     assert drafts.take_back(stage, edition).edition_id is None
     assert stage.find(edition).state == editions.SKIPPED
+    ended = stage.cancel(ask(stage, drafts.create(stage)))  # for good, it can be used for a new one
+    assert (ended.state, ended.reason) == (editions.SKIPPED, "Canceled by staff.")
 
 
 def test_the_same_words_that_wait_for_approval_are_a_twin_however_long(stage: Stage) -> None:

@@ -313,7 +313,7 @@ def _refuse_unfit(site: Site, number: int, seen: str) -> None:
 def _undo(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> str | None:
     if edition.is_letter:
         draft = letter_drafts.take_back(conn, edition.id, by=account.name, now=site.clock())
-        return f"/staff/letters/{draft.id}?done=back"
+        return f"/staff/letters/{draft.id}?done={'unapproved' if edition.approved_by else 'back'}"
     review.undo(conn, edition.id)
     return None
 

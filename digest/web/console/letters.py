@@ -36,6 +36,7 @@ LATEST = 30  # editions that a correction can be for
 DONE = {
     "saved": "Saved. Nobody has it; it waits here until you send it.",
     "back": "Stopped in time: nobody has it. It is a draft again.",
+    "unapproved": "Stopped in time: nobody has it. It is a draft again, and its approval is void.",
     "void": "Saved. It waits for approval no more, since it changed; ask for that again when it is right.",
     "discarded": "The draft is deleted.",
     "copied": "This is a new draft with the same words.",

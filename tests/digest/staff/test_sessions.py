@@ -37,8 +37,12 @@ def test_of_two_requests_at_once_one_brings_the_new_id_and_both_are_let_in(db: D
     assert new[1] is None
     for held in (token, new[0]):
         session = find(db, held)
-        assert session
+        assert session is not None
         assert (session.id, session.renew) == (1, False)
+    db.run(lambda conn: sessions.renew_all(conn, 1))  # another role again, at once
+    again = find(db, token)
+    assert again
+    assert db.run(lambda conn: sessions.renew(conn, again, token, now=NOW)) is None  # not for who has the old id
     late = NOW + sessions.GRACE
     assert find(db, new[0], late)
     assert find(db, token, late) is None

@@ -217,6 +217,7 @@ def test_a_letter_waits_for_somebody_else_and_goes_out_exactly_so(
     assert "our meeting is on <strong>October 4</strong>" in page
     assert "It goes to two people." in dana.get(f"{path}/mail?people=2&part=text").text
     assert f'src="{path}/mail?people=2"' in page
+    assert "The subject is short enough for phones." in page
     assert "Waiting for approval" in dana.get(letters.PAGE).text
     console.later(hours=2)
     assert approve(dana, path).endswith("?done=approved")
@@ -289,6 +290,9 @@ def test_an_approved_letter_keeps_its_later_moment(console: Console, tom: Browse
     starts = found(console, path).starts_at
     approve(dana, path)
     assert (found(console, path).state, found(console, path).starts_at) == ("frozen", starts)
+    tom.get(path)
+    back = tom.post(f"{path}/undo").headers["location"]
+    assert "its approval is void" in tom.get(back).text
 
 
 def test_a_letter_is_taken_back_as_a_draft(console: Console, tom: Browser) -> None:
