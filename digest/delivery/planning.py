@@ -80,7 +80,13 @@ def plan(db: Database, edition_id: int, audience: Audience, *, now: datetime, ow
             if not _one_pass(db, source) and db.run(partial(_complete, source, seen, now)):
                 return True
     except Stale:
+        db.run(partial(_let_go, edition_id, fence))
         return False
+
+
+def _let_go(edition_id: int, fence: int, conn: Connection) -> None:
+    """Whoever was told to stop keeps nobody waiting: the edition can go on as soon as it may."""
+    conn.execute(sa.update(t).where(t.c.id == edition_id, t.c.plan_fence == fence).values(plan_until=0))
 
 
 def _claim(conn: Connection, edition_id: int, owner: str, now: datetime) -> int | None:

@@ -52,6 +52,16 @@ def test_a_change_between_a_readers_row_and_the_mark_brings_nothing_twice(stage:
     assert stage.carries() == {}
 
 
+def test_a_plan_that_a_withdrawal_stopped_goes_on_as_soon_as_that_is_answered(stage: Stage) -> None:
+    stage.join("ann")
+    stage.publish("x", "a")
+    edition = stage.freeze()
+    stage.people.after_read.append(lambda: stage.withdraw("x"))
+    assert not stage.plan(edition)
+    stage.republish("x")
+    assert stage.plan(edition)  # and does not wait until the lease of the one who stopped is over
+
+
 def test_a_change_between_reading_and_writing_waits_for_the_next_pass(stage: Stage) -> None:
     stage.publish("x", "a")
     edition = stage.freeze()
