@@ -259,12 +259,8 @@ def _freeze(conn: Connection, settings: Settings, number: int, now: datetime) ->
     """Fixes identity and addresses as they are now."""
     edition, e = editions.find(conn, number), tables.editions
     digest = publications.by_id(conn, edition.digest_id)
-    fixed = {
-        "state": FROZEN,
-        "reason": "",
-        "frozen_at": now,
-        "settings": _snapshot(settings, digest, number, edition.starts_at or now),
-    }
+    fixed = {"state": FROZEN, "reason": "", "frozen_at": now}
+    fixed["settings"] = _snapshot(settings, digest, number, edition.starts_at or now)
     marks = dict.fromkeys(("mark_from", "last", "mark_to"), news.counter(conn))
     conn.execute(sa.update(e).where(e.c.id == number).values(**fixed, **marks))
     return editions.find(conn, number)

@@ -43,6 +43,7 @@ def test_the_page_says_to_whom_it_goes_and_the_parts_add_up(console: Console, st
     stage.pause("bob")
     page = console.browser(EDITOR).get(PAGE).text
     assert "Send Weekly digest to 2 people now?" in page
+    assert "2 items. Goes to 2 people." in page
     told = re.search(r"2 are left out: ([^.]+)\.", page)
     assert told
     assert sorted(told[1].split(", ")) == ["1 has nothing new in their topics", "1 has paused"]
