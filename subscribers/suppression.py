@@ -129,6 +129,12 @@ def page(conn: Connection, *, before: tuple[datetime, bytes] | None = None, limi
     return [Entry(*row) for row in conn.execute(query)]
 
 
+def count_since(conn: Connection, reason: str, moment: datetime) -> int:
+    """How many addresses came to the list for this reason since then."""
+    t = suppressions.c
+    return conn.scalar(sa.select(sa.func.count()).where(t.reason == reason, t.at >= moment)) or 0
+
+
 def find(conn: Connection, keyring: Keyring, email: str) -> Entry | None:
     """The entry of an address, if it is on the list. Raises BadInput as `address`."""
     row = conn.execute(_entries().where(suppressions.c.email_hash == address_hash(keyring, email))).one_or_none()

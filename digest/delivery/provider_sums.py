@@ -83,6 +83,11 @@ def since(conn: Connection, moment: datetime) -> list[tuple[Edition, Sequence[Su
     return [(one, ended.get(one.id, []) if one.state in COUNTED else count(conn, one.id).sums) for one in found]
 
 
+def any_yet(conn: Connection) -> bool:
+    """Whether anything has ever ended."""
+    return conn.scalar(sa.select(kept.c.edition_id).limit(1)) is not None
+
+
 def keep(conn: Connection, edition_id: int) -> None:
     """Notes what became of an edition that closes now."""
     rows = [

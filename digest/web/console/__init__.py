@@ -24,6 +24,7 @@ from digest.web.console import (
     letter_sending,
     letters,
     looking,
+    mail_health,
     moving,
     own_account,
     people,
@@ -61,6 +62,7 @@ CONSOLE = Router(
         *people.HANDLERS,
         *person.HANDLERS,
         *do_not_mail.HANDLERS,
+        *mail_health.HANDLERS,
         *activity.HANDLERS,
     ],
 )

@@ -10,6 +10,8 @@ from datetime import date
 
 from markupsafe import Markup
 
+from digest.web.console import badges
+
 WIDTH, HEIGHT, GAP, LEAST = 720, 30, 2, 6
 DAY = 22  # how wide a day is on a strip
 NAMES = {"D": "daily", "W": "weekly", "M": "monthly", "L": "letter"}
@@ -72,3 +74,70 @@ def calendar_strip(days: Sequence[tuple[date, Sequence[str]]], today: date) -> M
     return Markup(
         '<svg class="strip" role="img" aria-label="{}" width="{}" height="80" viewBox="0 0 {} 80">{}{}</svg>'
     ).format(label, width, width, Markup("").join(months), Markup("").join(drawn))
+
+
+LEVELS = {"fine": "Fine", "look": "Look at this", "fix": "Must be fixed", "unknown": "Not known"}
+_LEVEL_MARKS = {"fine": "sent", "look": "paused", "fix": "failed", "unknown": "unsure"}
+
+
+def level_mark(level: str) -> Markup:
+    """The mark of a finding, with its word for those who do not see it."""
+    return Markup('{}<span class="unseen">{}: </span>').format(badges.mark(_LEVEL_MARKS[level]), LEVELS[level])
+
+
+def share_bars(spans: Sequence[tuple[date, date, int, float | None]], limit: float) -> Markup:
+    """What failed, span by span (first day, last day, mails, share or too few to tell), with the limit as a line.
+
+    A share beyond twice the limit is drawn that high; its label has the figure.
+    """
+    width, height, top = 240, 60, max(limit * 2, *(min(share or 0.0, limit * 4) for *_, share in spans))
+    wide = width / len(spans)
+    drawn, told = [], []
+    for n, (first, last, mails, share) in enumerate(spans):
+        when = stretch(first, last)
+        if not mails:
+            continue
+        if share is None:
+            told.append(f"{when}: {mails:,} mails, too few to tell")
+            look, tall = "few", 4.0
+        else:
+            told.append(f"{when}: {share:.1%} of {mails:,}".replace("%", " %"))
+            look, tall = "beyond" if share > limit else "within", max(2.0, min(share / top, 1) * (height - 4))
+        rect = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
+        drawn.append(rect.format(look, n * wide + 1, height - tall, max(2.0, wide - 2), tall))
+    at = height - limit / top * (height - 4)
+    label = f"Share that failed, limit {limit:.0%}".replace("%", " %") + ". " + ("; ".join(told) or "No mail")
+    return Markup(
+        '<svg class="shares" role="img" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}'
+        '<line class="limit" x1="0" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
+        '<line class="ground" x1="0" x2="{}" y1="{}" y2="{}"/></svg>'
+    ).format(label, width, height, width, height, Markup("").join(drawn), width, at, at, width, height, height)
+
+
+def stretch(first: date, last: date) -> str:
+    """A day, or from one to another, short."""
+    return f"{first:%b} {first.day}" if first == last else f"{first:%b} {first.day} to {last:%b} {last.day}"
+
+
+def day_bars(volumes: Sequence[tuple[date, int | None]], used: int) -> Markup | None:
+    """How many mails each coming day allows (None: no limit), and what of the first day's is used; None for no days."""
+    if not volumes:
+        return None
+    most = max(volume or 0 for _, volume in volumes) or 1
+    wide, height = 36, 96
+    drawn, told = [], []
+    for n, (day, volume) in enumerate(volumes):
+        tall = height if volume is None else max(2.0, volume / most * (height - 12))
+        look = "free" if volume is None else "day"
+        rect = Markup('<rect class="{}" x="{}" y="{:.1f}" width="{}" height="{:.1f}"/>')
+        drawn.append(rect.format(look, n * wide + 2, height - tall, wide - 4, tall))
+        if n == 0 and volume and used:
+            part = min(used / volume, 1) * tall
+            drawn.append(rect.format("used", 2, height - part, wide - 4, part))
+        drawn.append(Markup('<text x="{}" y="{}">{}</text>').format(n * wide + wide / 2, height + 16, day.day))
+        allows = "no limit" if volume is None else f"{volume:,}"
+        told.append(f"{day:%b} {day.day}: {allows}" + (f", {used:,} used" if n == 0 and volume else ""))
+    width = wide * len(volumes)
+    return Markup(
+        '<svg class="days" role="img" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}</svg>'
+    ).format("; ".join(told), width, height + 22, width, height + 22, Markup("").join(drawn))

@@ -41,6 +41,7 @@ MENU = (
     ("Letters", "/staff/letters"),
     ("Schedule", "/staff/schedule"),
     ("People", "/staff/people"),
+    ("Mail health", "/staff/health"),
     ("Activity", "/staff/activity"),
 )
 CADENCES = {"instant": "alert", "daily": "daily digest", "weekly": "weekly digest", "monthly": "monthly digest"}
