@@ -36,7 +36,7 @@ from digest import (
     schema,
     tables,
 )
-from digest.delivery import closing, leases, notices, planning, staff_mail
+from digest.delivery import closing, leases, notices, planning, provider_sums, staff_mail
 from digest.editions import Edition
 from digest.errors import Busy, DigestError, Refused, Stale
 from digest.feeds import websub
@@ -53,6 +53,7 @@ SHORTEST = timedelta(milliseconds=500)  # between two rounds of a resident clock
 PROMPT = 10.0  # seconds that a pass waits for sources before it goes on with the mail
 IDLE = timedelta(seconds=5)  # how often a resident clock looks for what other processes asked for
 TIDY = timedelta(hours=1)
+CHECKED = timedelta(minutes=1)  # between two counts of what is under way
 PASSING = (Busy, Stale, SQLAlchemyError, OSError)  # failures of the surroundings, not of an edition: tried again
 FORESEEN = (Busy, Stale, OperationalError, InterfaceError, OSError)  # told in a line; others show where they come from
 
@@ -122,7 +123,7 @@ def carry_all_on(office: Office) -> None:
     _each(numbers, failures, partial(conclude, office))
     for number, error in failures.items():
         if not isinstance(error, PASSING):
-            office.home.db.run(partial(_halt, office, number))
+            office.home.db.run(partial(_halt, office, number, FAILED))
     if failures:
         raise next(iter(failures.values()))
 
@@ -138,8 +139,28 @@ def _each(numbers: list[int], failures: dict[int, Exception], step: Callable[[in
                 failures[number] = error
 
 
-def _halt(office: Office, number: int, conn: Connection) -> None:
-    now, why = office.clock(), "The program failed at it; the log of the program says how."
+FAILED = "The program failed at it; the log of the program says how."
+DIFFERENT = "Its numbers do not add up: rows and counters differ. Whoever looks after the server should see the log."
+
+
+def check_sums(office: Office) -> None:
+    """Once a minute: an edition whose rows are not as many as its counters say stops until someone has looked."""
+    now = office.clock()
+    if office.summed is not None and timedelta(0) <= now - office.summed < CHECKED:
+        return
+    office.summed = now
+    for edition in under_way(office):
+        if edition.state == editions.SENDING and not edition.paused_at and not edition.cancelling:
+            with office.home.db.reading() as conn:
+                counted = provider_sums.count(conn, edition.id)
+            if not counted.adds_up:
+                rows = provider_sums.of(counted.sums)
+                log.error("numbers do not add up", edition=edition.id, counted=str(counted.totals), rows=str(rows))
+                office.home.db.run(partial(_halt, office, edition.id, DIFFERENT))
+
+
+def _halt(office: Office, number: int, why: str, conn: Connection) -> None:
+    now = office.clock()
     with suppress(Refused):  # it has ended meanwhile
         staff_mail.stopped(office.home, conn, review.pause(conn, number, why=why, now=now), now)
 
@@ -361,11 +382,11 @@ def _no_sooner(office: Office, due: datetime | None, conn: Connection) -> dateti
 
 
 PASS = (
-    *(watch, publish_due, answer_asks, ask_sources, compile_due, send_notices, carry_all_on, send_notices),
+    *(watch, publish_due, answer_asks, ask_sources, compile_due, send_notices, check_sums, carry_all_on, send_notices),
     *(hear_sources, tidy, note_pass, tell_hub),
 )
 # Beside the sending, which may take hours.
-CLOCK = (watch, publish_due, answer_asks, compile_due, send_notices, tidy, note_pass)
+CLOCK = (watch, publish_due, answer_asks, compile_due, send_notices, check_sums, tidy, note_pass)
 SENDING = (watch, carry_all_on)
 SOURCES = (watch, ask_sources, hear_sources)  # beside both, since a host may be slow
 TELLING = (tell_hub,)

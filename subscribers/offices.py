@@ -53,6 +53,7 @@ class Office:
     jump: Jump | None = None  # of the clock, that waits for an answer
     asked: Asked | None = None  # watched sources that have not all answered yet
     tidied: datetime | None = None  # when what is of no use any more was last forgotten
+    summed: datetime | None = None  # when what is under way was last counted
     passed: datetime | None = None  # when this process last noted that the clock goes
 
     def close(self) -> None:

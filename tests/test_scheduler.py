@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 import scheduler
-from digest import clock_passes, editions, fetch, items, publications, settings_file, tables
+from digest import clock_passes, editions, fetch, items, publications, review, settings_file, tables
 from digest.config import FeedsSection, IntakeSection
 from digest.drafts import Draft
 from digest.editions import Edition
@@ -217,6 +217,29 @@ def test_a_pass_leaves_a_sign_of_life_and_silence_names_what_is_late(world: Worl
     world.publish("x", state="scheduled", publish_at=NOW + timedelta(minutes=6))
     world.now = NOW + timedelta(minutes=10)
     assert [(one.what, one.at) for one in heard().late] == [("run", NOW), ("item", NOW + timedelta(minutes=6))]
+
+
+def test_an_edition_whose_numbers_do_not_add_up_stops_and_staff_are_told(world: World) -> None:
+    world.publish("x")
+    world.office.sender.stop()  # nothing is handed over
+    world.at(NOW)
+    (edition,) = world.editions()
+    assert (edition.state, edition.paused_at) == (editions.SENDING, None)
+    one = sa.update(tables.deliveries).where(tables.deliveries.c.pos == 1)
+    with world.home.db.transaction() as conn:
+        conn.execute(one.values(state=State.ACCEPTED))
+    world.at(NOW + timedelta(seconds=59))
+    assert world.editions()[0].paused_at is None  # counted once a minute
+    world.at(NOW + timedelta(seconds=60))
+    (edition,) = world.editions()
+    assert edition.shown_state == "paused"
+    assert "do not add up" in edition.paused_why
+    assert world.notices() == ["Stopped: Weekly digest"]
+    with world.home.db.transaction() as conn:
+        conn.execute(one.values(state=State.PLANNED))
+        review.resume(conn, edition.id)
+    world.at(NOW + timedelta(minutes=5), offices.open_office(world.home, clock=lambda: world.now))
+    assert world.editions()[0].state == editions.SENT
 
 
 def test_feed_files_show_the_store_as_it_is_when_their_turn_has_come(
