@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, tzinfo
+from datetime import date
 
 from digest.delivery import refusals
 from digest.delivery.provider_sums import Sum
-from digest.editions import Edition
 from digest.tables import State
 
 ENOUGH = 100  # mails; below it one more or one less moves a share by more than a limit
@@ -73,22 +72,16 @@ class Fare:
         return latest if latest is not None and (latest.share or 0.0) > LIMIT else None
 
 
-def fares(
-    told: Iterable[tuple[Edition, Sequence[Sum]]], spans: Sequence[tuple[date, date]], zone: tzinfo
-) -> list[Fare]:
-    """How mail of these editions fared within the spans (days in this zone), the provider with the most mail first."""
+def fares(told: Sequence[Iterable[Sum]], spans: Sequence[tuple[date, date]]) -> list[Fare]:
+    """How mail fared, from what became of it in each of the spans; the provider with the most mail first."""
     sums = defaultdict[int, Counter[tuple[State, str]]](Counter)
     handed, failed = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
-    for edition, those in told:
-        day = (edition.starts_at or edition.created_at).astimezone(zone).date()
-        at = next((n for n, (first, last) in enumerate(spans) if first <= day <= last), None)
-        if at is None:
-            continue
+    for n, those in enumerate(told):
         for one in those:
             if one.state in (State.ACCEPTED, State.FAILED, State.UNSURE):
                 sums[one.provider][one.state, one.code] += one.people
-                handed[one.provider, at] += one.people
-                failed[one.provider, at] += one.people if one.state is State.FAILED else 0
+                handed[one.provider, n] += one.people
+                failed[one.provider, n] += one.people if one.state is State.FAILED else 0
     found = [
         Fare(
             provider,

@@ -74,13 +74,20 @@ def of_edition(conn: Connection, edition: Edition) -> Counted:
     return count(conn, edition.id)
 
 
-def since(conn: Connection, moment: datetime) -> list[tuple[Edition, Sequence[Sum]]]:
-    """The editions that started at this moment or later, with what became of each so far, the oldest first."""
-    states = (*COUNTED, editions.SENDING)
-    wanted = sa.select(*editions.COLUMNS).where(t.c.state.in_(states), t.c.starts_at >= moment)
-    found = [editions.from_row(row) for row in conn.execute(wanted.order_by(t.c.starts_at, t.c.id))]
-    ended = _kept(conn, [one.id for one in found if one.state in COUNTED])
-    return [(one, ended.get(one.id, []) if one.state in COUNTED else count(conn, one.id).sums) for one in found]
+def by_stretch(conn: Connection, bounds: Sequence[datetime]) -> list[list[Sum]]:
+    """What became of the editions that started from one bound to the next, so far: ended ones from their sums, those
+    under way from their rows. As many lists as there are stretches between the ascending bounds."""
+    found: list[list[Sum]] = [[] for _ in bounds[1:]]
+    stretch = sa.case(*((t.c.starts_at < end, n) for n, end in enumerate(bounds[1:])), else_=len(found))
+    within = (t.c.starts_at >= bounds[0], t.c.starts_at < bounds[-1])
+    summed = sa.select(stretch.label("n"), kept.c.provider, kept.c.state, kept.c.code, sa.func.sum(kept.c.people))
+    summed = summed.join_from(kept, t, t.c.id == kept.c.edition_id).where(*within)
+    for n, provider, state, code, people in conn.execute(summed.group_by("n", *list(kept.c)[1:4])):
+        found[n].append(Sum(provider, State(state), code, int(people)))
+    under_way = sa.select(t.c.id, stretch).where(t.c.state == editions.SENDING, *within)
+    for edition_id, n in conn.execute(under_way).all():
+        found[n] += count(conn, edition_id).sums
+    return found
 
 
 def any_yet(conn: Connection) -> bool:

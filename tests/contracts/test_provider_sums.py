@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
@@ -106,18 +107,25 @@ def test_a_plan_that_is_empty_adds_up() -> None:
     assert Counted((), provider_sums.of(())).adds_up
 
 
-def test_editions_since_a_moment_are_told_with_what_is_under_way(stage: Stage) -> None:
+def test_what_became_of_editions_is_told_by_when_they_started_with_what_is_under_way(stage: Stage) -> None:
     first = stage.send()
     begun = stage.later(days=7)
     stage.publish("law", "hiring")
     second = stage.cycle()
     with stage.db.reading() as conn:
-        found = provider_sums.since(conn, begun)
-        every = provider_sums.since(conn, first.created_at)
-    assert [edition.id for edition, _ in found] == [second.id]
-    assert Sum(MICROSOFT, State.PLANNED, "", 1) in found[0][1]
-    assert [edition.id for edition, _ in every] == [first.id, second.id]
-    assert Sum(GMAIL, State.ACCEPTED, "", 2) in every[0][1]
+        before, since, after = provider_sums.by_stretch(
+            conn, [first.created_at, begun, begun + timedelta(days=1), begun + timedelta(days=2)]
+        )
+        early = provider_sums.by_stretch(conn, [first.created_at - timedelta(days=1), first.created_at])
+    assert second.starts_at == begun
+    assert Sum(GMAIL, State.ACCEPTED, "", 2) in before
+    assert set(since) == {
+        Sum(GMAIL, State.PLANNED, "", 2),
+        Sum(GMAIL, State.SKIPPED, "no topics", 1),
+        Sum(MICROSOFT, State.PLANNED, "", 1),
+        Sum(OTHERS, State.PLANNED, "", 1),
+    }
+    assert (after, early) == ([], [[]])
 
 
 def test_what_there_was_before_is_counted_by_the_migration(stage: Stage) -> None:

@@ -7,6 +7,7 @@ can; costs the same however many deliveries there are, since ended editions are 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -51,10 +52,10 @@ def show(request: WebRequest) -> Response[Any]:
     with site.home.db.reading() as conn:
         heard = clock_passes.look(conn, now=now)
         allowed = _allowed(conn, site, now)
-        since = schedules.resolve(spans[0][0], 0, site.home.settings.site.time_zone)
-        fares = arrival.fares(provider_sums.since(conn, since), spans, site.zone)
+        bounds = bounds_of(spans, site.home.settings.site.time_zone)
+        fares = arrival.fares(provider_sums.by_stretch(conn, bounds), spans)
         anything = bool(fares) or provider_sums.any_yet(conn)
-        complaints = suppression.count_since(conn, "complaint", since)
+        complaints = suppression.count_since(conn, "complaint", bounds[0])
     return frame.page(
         request,
         "health.html",
@@ -92,6 +93,12 @@ def spans_of(today: date, days: int) -> list[tuple[date, date]]:
     first = today - timedelta(days=days - 1)
     ends = [today - timedelta(days=length * n) for n in range(-(-days // length))]
     return [(max(first, end - timedelta(days=length - 1)), end) for end in reversed(ends)]
+
+
+def bounds_of(spans: Sequence[tuple[date, date]], zone: str) -> list[datetime]:
+    """The moments at which the spans begin, and the one at which the last ends."""
+    ends = [first for first, _ in spans] + [spans[-1][1] + timedelta(days=1)]
+    return [schedules.resolve(day, 0, zone) for day in ends]
 
 
 def _shown(fare: Fare) -> Shown:

@@ -198,4 +198,4 @@ def test_days_are_taken_together_up_to_today() -> None:
 
 
 def test_no_provider_is_told_when_nothing_was_handed_over() -> None:
-    assert arrival.fares([], mail_health.spans_of(DAY, 7), NOW.tzinfo or pytest.fail("aware")) == []
+    assert arrival.fares([[]], [(DAY, DAY)]) == []
