@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 import scheduler
+from digest import parking
 from digest.staff import activity
 from subscribers import arrivals, consent, members, offices, suppression
 from tests.conftest import NOW
@@ -96,7 +97,7 @@ def test_a_list_is_looked_at_tried_and_brought_in(home: Console) -> None:
         line = activity.lines(conn)[0]
     assert (person.state, event.origin.text) == ("active", "Asked at the conference.")
     assert (line.deed, line.after) == ("brought in", {"new": 2, "changed": 0, "left out": 3})
-    assert not list((home.home.path / arrivals.FOLDER).glob("*[0-9a-f].csv")), "the file is deleted"
+    assert not list((home.home.path / parking.FOLDER).glob("*[0-9a-f].csv")), "the file is deleted"
     again = browser.post(f"{path}/perform")
     assert again.status_code == 409
 
@@ -124,7 +125,7 @@ def test_what_is_no_list_is_refused_with_the_reason(home: Console, data: bytes, 
     answer = bring(browser, data)
     assert answer.status_code == 400
     assert said in answer.text
-    assert not list((home.home.path / arrivals.FOLDER).glob("*")), "nothing is kept"
+    assert not list((home.home.path / parking.FOLDER).glob("*")), "nothing is kept"
 
 
 def test_a_form_without_a_file_and_one_without_a_token_do_nothing(home: Console) -> None:
@@ -144,7 +145,7 @@ def test_a_viewer_brings_nothing_in(home: Console) -> None:
     assert found
     files = {"file": ("a.csv", LIST, "text/csv")}
     assert browser.client.post(HERE, data={"form_token": found[1]}, files=files).status_code == 403
-    assert not (home.home.path / arrivals.FOLDER).exists()
+    assert not (home.home.path / parking.FOLDER).exists()
 
 
 def test_what_is_too_large_is_refused(home: Console, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +159,7 @@ def test_what_is_too_large_is_refused(home: Console, monkeypatch: pytest.MonkeyP
 def test_files_are_private_and_kept_for_a_day(home: Console) -> None:
     browser = home.browser(EDITOR)
     path = brought(browser)
-    kept = list((home.home.path / arrivals.FOLDER).iterdir())
+    kept = list((home.home.path / parking.FOLDER).iterdir())
     assert {one.stat().st_mode & 0o777 for one in kept} == {0o600}
     assert home.browser(VIEWER).get(path).status_code == 403
     assert browser.get(f"{HERE}/{'0' * 32}").status_code == 404
