@@ -48,6 +48,9 @@ class Report:
         )
 
 
+Told = Callable[[int, Report], None]
+
+
 def bring_in_turns(
     db: Database,
     drafts: Iterable[Draft | Problem],
@@ -56,15 +59,18 @@ def bring_in_turns(
     zone: str,
     known: bool = False,
     dry_run: bool = False,
+    told: Told = lambda turn, report: None,
 ) -> Report:
     """Puts each draft on the shelf, so many in one transaction; a fault in the midst leaves what came before it.
 
     The drafts are made between the transactions, so that reading and fetching keep nobody waiting. In a dry run, a
-    draft does not meet those of earlier transactions.
+    draft does not meet those of earlier transactions. After each transaction `told` hears how many drafts it had,
+    and what all so far came to.
     """
     report = Report()
     for turn in _turns(drafts):
         report += db.run(partial(bring_in, drafts=turn, now=now, zone=zone, known=known, dry_run=dry_run))
+        told(len(turn), report)
     return report
 
 

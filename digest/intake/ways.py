@@ -6,6 +6,7 @@ Promises: what it is is told by its name, by its first bytes, or by staff. Refus
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -61,14 +62,35 @@ def read(home: Home, named: str, way: str, *, digest: str, now: datetime, files:
     zone = home.settings.site.time_zone
     if way == MARKDOWN:
         return markdown.read(Path(named), zone=zone, media=files.media if files.keep else None)
-    with home.db.reading() as conn:
-        whose = publications.first(conn, digest) if digest or publications.all(conn) else None
-        made = rules_of(conn, whose) if whose else Rules()
-    language = whose.languages[0] if whose else "en"
+    made, language = _said_by(home, digest)
     if way == WORDPRESS:
         return wordpress.read(Path(named), rules=made, zone=zone, language=language, files=files)
     found, address = _feed(home, named)
     return iter(entries.drafts(found, address=address, now=now, rules=made, language=language))
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A feed as a host has sent it: its bytes, where it was found, and what the host said it is."""
+
+    data: bytes
+    address: str
+    media_type: str
+
+
+def read_answer(home: Home, answer: Fetched, *, digest: str, now: datetime) -> Iterator[Draft | Problem]:
+    """The drafts of a feed that was fetched before. Raises BadInput or NotFound."""
+    made, language = _said_by(home, digest)
+    found = feed.read(answer.data, address=answer.address, media_type=answer.media_type)
+    return iter(entries.drafts(found, address=answer.address, now=now, rules=made, language=language))
+
+
+def _said_by(home: Home, digest: str) -> tuple[Rules, str]:
+    """What the digest (the first one unless named) says of categories, and its language."""
+    with home.db.reading() as conn:
+        whose = publications.first(conn, digest) if digest or publications.all(conn) else None
+        made = rules_of(conn, whose) if whose else Rules()
+    return made, whose.languages[0] if whose else "en"
 
 
 def way_out(home: Home) -> fetch.Way:

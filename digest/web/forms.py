@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 from litestar.datastructures import UploadFile
@@ -19,7 +20,9 @@ from litestar.exceptions import ClientException
 
 from digest import markup, media
 from digest.errors import BadInput
+from digest.web import look
 from digest.web.look import WebRequest
+from digest.web.uploads import Coming, Unreadable
 
 PLAIN = "application/x-www-form-urlencoded"
 PARTS = "multipart/form-data"  # RFC 7578
@@ -27,16 +30,21 @@ MOST = 100  # fields of a plain form; those of a form in parts are as many as th
 LARGEST = 64 * 1024  # bytes of a form without files
 TAKES_FILES = "takes_files"  # the option of a route whose form may come in parts
 WITH_FILES = 2 * media.LARGEST + 2_000_000  # bytes of such a form: a PDF, a picture and a long text
-_OPEN = "open_files"  # of a request
+TAKES_LARGE = "takes_large"  # the option of a route whose form brings one file, that goes to the disk as it comes
+_OPEN, _STREAMED = "open_files", "streamed_form"  # of a request
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file as somebody chose it: what it is called there, and its bytes, of which nothing is known yet."""
+    """A file as somebody chose it: what it is called there, and its bytes, of which nothing is known yet.
+
+    A large one is at `half` instead, until somebody keeps it (see `parking`) or the form has been dealt with.
+    """
 
     name: str
     data: bytes
+    half: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,8 @@ async def read(request: WebRequest) -> Form:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == PARTS and request.route_handler.opt.get(TAKES_FILES):
         return await _parts(request)
+    if kind == PARTS and request.route_handler.opt.get(TAKES_LARGE):
+        return await _streamed(request)
     if kind != PLAIN:
         return Form({})
     body = (await request.body()).decode("utf-8", "replace")
@@ -102,9 +112,30 @@ async def read(request: WebRequest) -> Form:
 
 
 async def discard(request: WebRequest) -> None:
-    """Closes the files of a form that is refused after it was read: the server does so only behind the door."""
+    """Closes the files of a form that is refused after it was read: the server does so only behind the door.
+
+    A large file that nobody has kept is deleted.
+    """
     for file in request.state.get(_OPEN, ()):
         await file.close()
+    streamed = request.state.get(_STREAMED)
+    for upload in (one for those in streamed.files.values() for one in those) if streamed else ():
+        upload.half.unlink(missing_ok=True)
+
+
+async def _streamed(request: WebRequest) -> Form:
+    """A form with one large file, read once; without fields when it is none."""
+    found: Form | None = request.state.get(_STREAMED)
+    if found is None:
+        coming = Coming(look.of(request).home, str(request.content_type[1].get("boundary", "")), LARGEST)
+        try:
+            await coming.read(request.stream())
+            files = {coming.field: (Upload(coming.name, b"", coming.half),)} if coming.half else {}
+            found = Form(coming.fields, files)
+        except Unreadable:
+            found = Form({})
+        request.state[_STREAMED] = found
+    return found
 
 
 async def _parts(request: WebRequest) -> Form:

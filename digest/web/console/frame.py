@@ -63,14 +63,22 @@ def page_at(path: str, role: str, show: Show) -> HTTPRouteHandler:
     return handler
 
 
-def deed_at(path: str, role: str, do: Do, *, files: bool = False, most: int = forms.LARGEST) -> HTTPRouteHandler:
-    """The route of a form for this role, whose body has `most` bytes at most; with `files` far more."""
-    opt = door.least(role) | {forms.TAKES_FILES: files}
-    most = forms.WITH_FILES if files else most
+def deed_at(
+    path: str, role: str, do: Do, *, files: bool = False, large: int = 0, most: int = forms.LARGEST
+) -> HTTPRouteHandler:
+    """The route of a form for this role, whose body has `most` bytes at most; with `files` far more.
+
+    `large` is the most bytes of one file that goes to the disk as it comes.
+    """
+    opt = door.least(role) | {forms.TAKES_FILES: files, forms.TAKES_LARGE: bool(large)}
+    most = forms.WITH_FILES if files else large + forms.LARGEST if large else most
 
     @post(path, opt=opt, name=f"POST {path}", status_code=200, request_max_body_size=most)
     async def handler(request: WebRequest) -> Response[Any]:
-        return await sync_to_thread(do, request, await forms.read(request))
+        try:
+            return await sync_to_thread(do, request, await forms.read(request))
+        finally:
+            await forms.discard(request)
 
     return handler
 
