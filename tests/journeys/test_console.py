@@ -148,6 +148,38 @@ def test_a_second_step_is_set_up_and_asked_for(browser: Browser, office: Office)
     assert page.url == f"{office.address}/staff/"
 
 
+def test_a_run_is_moved_and_items_are_brought_in(browser: Browser, office: Office) -> None:
+    page = browser.new_context(reduced_motion="reduce").new_page()
+    page.add_init_script(AXE_SCRIPT)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if "Policy" in message.text else None)
+    let_in(page, office)
+    page.set_viewport_size({"width": 320, "height": 640})
+    office.passes()  # what is due has happened
+    page.goto(f"{office.address}/staff/schedule/weekly/monthly/move")
+    page.get_by_label("Hour").select_option("12")
+    page.get_by_label("Why").fill("A holiday.")
+    page.get_by_role("button", name="Show what follows").click()
+    page.get_by_role("heading", name="What follows").wait_for()
+    faults = [*faults_of(page)]
+    page.get_by_role("button", name="Move it to").click()
+    page.get_by_role("button", name="Move the run of").click()
+    assert "The run happens at its own moment." in page.inner_text("main")
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.goto(f"{office.address}/staff/items/import")
+    faults += faults_of(page)
+    text = "---\ntitle: Brought in\nkind: fact sheet\ndate: 2026-09-01\n---\nText.\n"
+    file = {"name": "brought-in.md", "mimeType": "text/markdown", "buffer": text.encode()}
+    page.get_by_label("A .zip of the folder, or one .md file").set_input_files(file)  # type: ignore[arg-type]
+    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name="Bring in 1 item").wait_for()
+    page.set_viewport_size({"width": 320, "height": 640})
+    faults += faults_of(page)
+    page.get_by_role("button", name="Bring in 1 item").click()
+    page.get_by_role("heading", name="1 item is in").wait_for()
+    assert (faults, complaints) == ([], [])
+
+
 def test_every_page_is_for_everyone(browser: Browser, office: Office) -> None:
     office.stage.transport.answers = {office.stage.ids["ann"]: [Answer.UNSURE], office.stage.ids["bob"]: [Answer.HARD]}
     office.stage.send()

@@ -105,6 +105,7 @@ def test_a_zip_is_tried_without_a_trace_and_brought_in(console: Console) -> None
     assert (slugs(console.home), parked(console.home)) == (set(), {".zip", ".json"})
     perform(console, browser, path)
     assert "2 items are in" in browser.page
+    assert html.fromstring(browser.page).xpath("//*[contains(@class, 'flash')]") == []
     assert row("Created", 2) in browser.page
     assert (slugs(console.home), parked(console.home)) == ({"first", "second"}, {".json"})
     with console.home.db.reading() as conn:
