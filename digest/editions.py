@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import arrangements, items, news, publications, sharing, tables
+from digest import accents, arrangements, items, news, publications, sharing, tables
 from digest.arrangements import Arrangement
 from digest.config import Settings
 from digest.errors import NotFound, Refused
@@ -391,7 +391,7 @@ def snapshot(
 
     `series` has the rules of its lists, and `arrangement` what staff chose; mails without entries have neither.
     """
-    site = settings.site
+    site, colors = settings.site, accents.of(settings.looks)
     return {
         "site_name": site.name,
         "organization": site.organization,
@@ -412,6 +412,7 @@ def snapshot(
         "age_limit": series.age_limit if series else 0,
         "placed": list(arrangement.placed) if arrangement else [],
         "openings": arrangement.openings if arrangement else {},
+        **({"accent": colors.day, "accent_dark": colors.night} if colors.is_own else {}),
     }
 
 

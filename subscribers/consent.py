@@ -1,4 +1,4 @@
-"""The evidence of consent: what people asked for, on whose word, and when.
+"""The evidence of consent: what people asked for, on whose word, and when; and the sentences that they agreed to.
 
 Promises: rows are only added, but that asking without confirming is forgotten and that the network address and the
 browser are wiped after a time; a row outlives the subscription and the person's erasure, as a bare number.
@@ -135,6 +135,32 @@ def latest(conn: Connection) -> dict[tuple[int, int | None], Origin]:
 def version(text: str) -> str:
     """What names a sentence: twelve hexadecimal digits of its hash, so that no two texts are one version."""
     return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True)
+class Version:
+    """A sentence that was shown: its version, since when somebody has agreed to it, the latest time, and how many."""
+
+    version: str
+    text: str
+    since: datetime
+    until: datetime
+    people: int
+
+
+def versions(conn: Connection) -> list[Version]:
+    """Every sentence of ours that somebody has agreed to and confirmed, the latest first."""
+    t = consent_events
+    ours, given = sa.text("consent_events.version != ''"), t.c.what.in_(("asked", "confirmed"))
+    agreed = sa.func.count(sa.distinct(sa.case((t.c.what == "confirmed", t.c.subscriber_id))))
+    query = sa.select(t.c.version, sa.func.min(t.c.at), sa.func.max(t.c.at), agreed)
+    rows = conn.execute(query.where(ours, given).group_by(t.c.version)).all()
+    found = [Version(row[0], _words(conn, row[0]), row[1], row[2], row[3]) for row in rows]
+    return sorted(found, key=lambda one: one.until, reverse=True)
+
+
+def _words(conn: Connection, version: str) -> str:
+    return str(conn.scalar(sa.select(consent_events.c.text).where(consent_events.c.version == version).limit(1)))
 
 
 def minimize(conn: Connection, *, before: datetime | None = None, subscriber_id: int | None = None) -> int:

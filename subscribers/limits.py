@@ -43,6 +43,11 @@ def allow(conn: Connection, key: bytes, at_most: Sequence[Limit], *, now: dateti
     return None
 
 
+def clear(conn: Connection, key: bytes) -> None:
+    """Counts from nothing again."""
+    conn.execute(sa.delete(t).where(t.c.key == key))
+
+
 def at_form(conn: Connection, keyring: Keyring, settings: SignUpSection, ip: str, *, now: datetime) -> datetime | None:
     """`allow` for whoever fills in a form: from their network, and of all together."""
     per = ((of_network(keyring, ip), settings.per_network), (of_site(keyring), settings.per_site))

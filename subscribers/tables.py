@@ -130,6 +130,15 @@ consent_events = Table(
         sqlite_where=sa.text("what = 'left'"),
         postgresql_where=sa.text("what = 'left'"),
     ),
+    sa.Index(  # how many agreed to each sentence is counted when owners look
+        "ix_consent_events_version",
+        "version",
+        "what",
+        "subscriber_id",
+        "at",
+        sqlite_where=sa.text("version != ''"),
+        postgresql_where=sa.text("version != ''"),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -14,7 +14,7 @@ from lxml import html
 from lxml.html import HtmlElement
 
 from digest.render import prose, templates
-from digest.render.shapes import address
+from digest.render.shapes import Shell, address
 
 _BUTTON = "@@:button@@"
 _CLASSES = {
@@ -34,10 +34,10 @@ class Body:
     text: str
 
 
-def dress(clean: str, base: str) -> Body:
-    """The text with this clean HTML, whose links are read from `base`."""
-    root = _parsed(clean, base)
-    return Body(text=prose.text(root), html=_dressed(root))
+def dress(clean: str, shell: Shell) -> Body:
+    """The text with this clean HTML in the mails of this shell."""
+    root = _parsed(clean, shell.site_url)
+    return Body(text=prose.text(root), html=_dressed(root, shell.accent or templates.DAY))
 
 
 def _parsed(body: str, base: str) -> HtmlElement:
@@ -48,13 +48,13 @@ def _parsed(body: str, base: str) -> HtmlElement:
     return root
 
 
-def _dressed(root: HtmlElement) -> str:
+def _dressed(root: HtmlElement, accent: str) -> str:
     """The body's markup with the classes that give it our looks; it is changed in place."""
     for element in root.iter(*_CLASSES):
         element.set("class", _CLASSES[element.tag])
     button = _take_button(root)
     markup = _VERBATIM.sub(_keep_lines, html.tostring(root, encoding="unicode"))
-    return markup.replace(f"<p>{_BUTTON}</p>", templates.piece("button", *button)) if button else markup
+    return markup.replace(f"<p>{_BUTTON}</p>", templates.piece("button", *button, accent)) if button else markup
 
 
 def _keep_lines(block: re.Match[str]) -> str:

@@ -66,7 +66,7 @@ def prepare(shell: Shell, words: Words, views: Iterable[EntryView]) -> dict[int,
     if not known:
         return {}
     sources = [_html(words, facts, level) for _, facts in known for level in (FULL, SHORT, LINE)]
-    inlined = inlining.fragments(sources, templates.css("mail.css"))
+    inlined = inlining.fragments(sources, templates.css("mail.css", shell))
     return {
         view.sequence: _piece(view, facts, words, inlined[3 * place : 3 * place + 3])
         for place, (view, facts) in enumerate(known)

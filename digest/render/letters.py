@@ -31,7 +31,7 @@ def letter(
     shell, words, subject = tidied(shell), wording.of(language), clean(subject)
     line = words.letter_line(clean(shell.from_name), words.long(shell.day))
     asked_for = words.either([clean(name) for name in topics]) or shell.digest_name
-    written = bodies.dress(body, shell.site_url)
+    written = bodies.dress(body, shell)
     page = templates.page(
         "letter.html",
         shell,

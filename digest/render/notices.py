@@ -46,6 +46,7 @@ def notice(
         label_line=label,
         paragraphs=paragraphs,
         button=button,
+        ground=shell.accent or templates.DAY,
         after=after,
         why=why,
     ).replace("@@:preheader@@", "")

@@ -166,7 +166,7 @@ def _written(shell: Shell, language: str) -> _Words:
     opening = shell.openings.get(language)
     if opening is None:
         return _Words()
-    body = bodies.dress(opening.body, shell.site_url)
+    body = bodies.dress(opening.body, shell)
     piece = templates.piece("opening", Markup(body.html))  # noqa: S704  # has passed the trust border
     (html,) = inlining.fragments([piece], templates.css("mail.css")) if body.text else ("",)
     return _Words(clean(opening.subject), html, body.text)
@@ -191,7 +191,7 @@ def _frame(shell: Shell, words: Words) -> _Frame:
         slots={"preferences": slot("preferences"), "unsubscribe": slot("unsubscribe")},
     )
     small = [templates.piece("hair"), templates.piece("also", words), templates.piece("more", shell.page, "@@:more@@")]
-    hair, also, more = inlining.fragments(small, templates.css("mail.css"))
+    hair, also, more = inlining.fragments(small, templates.css("mail.css", shell))
     why = [words.reason.format(digest=digest, asked=slot("asked")), sent_to]
     calls = plain.calls(shell.calls_to_action)
     foot = "\n\n".join(filter(None, (calls, plain.foot(shell, words, why=why, page=shell.page))))

@@ -86,6 +86,8 @@ class Shell:
     age_limit: int = 0  # days; older entries come as titles; 0: never
     placed: tuple[int, ...] = ()  # items that staff put in this order, before all others
     openings: Mapping[str, Opening] = field(default_factory=dict)  # by language
+    accent: str = ""  # of links and buttons, by day and by night; empty: the design's
+    accent_dark: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a JSON column."""

@@ -19,6 +19,8 @@ from digest.render.words import Words
 
 FOLDER = Path(__file__).resolve().parents[2] / "templates" / "email"
 
+DAY, NIGHT = "#0B5663", "#7CC9D6"  # the accents as the style sheets have them
+
 _PADDING = "&#847;&zwnj;&nbsp;" * 40
 _PREHEADER = "@@:preheader@@"
 
@@ -36,10 +38,15 @@ def environment() -> Environment:
     )
 
 
+def css(name: str, shell: Shell) -> str:
+    """The style sheet `name` of the folder, in the colors of the site."""
+    return _css(name, shell.accent, shell.accent_dark)
+
+
 @cache
-def css(name: str) -> str:
-    """The style sheet `name` of the folder."""
-    return (FOLDER / name).read_text(encoding="utf-8")
+def _css(name: str, day: str, night: str) -> str:
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    return text.replace(DAY, day or DAY).replace(NIGHT, night or NIGHT)
 
 
 def render(name: str, words: Words, **values: Any) -> str:
@@ -58,6 +65,6 @@ def page(name: str, shell: Shell, words: Words, **values: Any) -> str:
     """A whole mail from template `name`, inlined, with the rules in its head; `@@:...@@` marks stay as they are."""
     rule = Markup(piece("double_rule"))  # noqa: S704  # our own template
     html = render(name, words, shell=shell, double_rule=rule, preheader=_PREHEADER, **values)
-    whole = inlining.page(html, css("mail.css"))
-    whole = whole.replace("</head>", f"<style>\n{css('head.css')}</style>\n</head>", 1)
+    whole = inlining.page(html, css("mail.css", shell))
+    whole = whole.replace("</head>", f"<style>\n{css('head.css', shell)}</style>\n</head>", 1)
     return whole.replace(_PREHEADER, _PREHEADER + _PADDING, 1)

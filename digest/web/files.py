@@ -11,11 +11,22 @@ from pathlib import Path
 from litestar import MediaType, Response, get
 from litestar.params import FromPath, FromQuery
 
+from digest import accents
 from digest.errors import NotFound
 from digest.web import look
+from digest.web.look import WebRequest
 
 STATIC_TYPES = {".css": MediaType.CSS, ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@get(f"/static/{look.ACCENTS}")
+async def accent_sheet(request: WebRequest, v: FromQuery[str] = "") -> Response[str]:
+    """The site's own colors, made of the settings."""
+    looks = look.of(request).home.settings.looks
+    fresh = FOR_EVER if look.accent_sheet(looks).endswith(f"?v={v}") else "no-cache"
+    sheet = accents.style_sheet(accents.of(looks))
+    return Response(sheet, media_type=MediaType.CSS, headers={"cache-control": fresh})
 
 
 @get("/static/{name:str}", sync_to_thread=True)
@@ -28,4 +39,4 @@ def static(name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
     return Response(path.read_bytes(), media_type=STATIC_TYPES[path.suffix], headers={"cache-control": fresh})
 
 
-HANDLERS = [static]
+HANDLERS = [static, accent_sheet]

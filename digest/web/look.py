@@ -24,14 +24,15 @@ from babel.dates import format_date, format_skeleton
 from litestar import MediaType, Request, Response
 from markupsafe import Markup, escape
 
-from digest import languages, media, pictures
-from digest.config import CallToAction
+from digest import accents, languages, media, pictures
+from digest.config import CallToAction, LooksSection
 from digest.home import Home
 from digest.items import Attachment, Item
 from digest.render import words
 from digest.render.words import Words
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "web"
+ACCENTS = "accents.css"  # made of the settings, beside the files of the folder
 STATIC_NAME = re.compile(r"[a-z0-9][a-z0-9-]*\.(css|js|svg)")
 
 WebRequest = Request[Any, Any, Any]
@@ -113,6 +114,8 @@ class Book:
             digits=self.words.digits,
         )
         env.globals.update(site=self.site.home.settings.site, style=static("site.css"), static=static)
+        looks = self.site.home.settings.looks
+        env.globals.update(accents=accent_sheet(looks), looks=looks)
         env.globals.update(calls=self.calls, body=lambda item: Markup(item.body), clean=Markup)  # noqa: S704 - markup cleaned it
         env.globals.update(words=self.words, _=self.say, ngettext=self.count, strong=strong, link=link)
         env.globals.update(address=address)
@@ -210,9 +213,19 @@ def static(name: str) -> str:
     return f"/static/{name}?v={static_hash(name)}"
 
 
+def accent_sheet(looks: LooksSection) -> str:
+    """The address of the style sheet with the site's own colors; empty when it has none."""
+    pair = accents.of(looks)
+    return f"/static/{ACCENTS}?v={_hash(accents.style_sheet(pair).encode())}" if pair.is_own else ""
+
+
 def static_hash(name: str) -> str:
     """The hash of a static file's content, as its address holds it."""
-    return blake2b((TEMPLATES / "static" / name).read_bytes(), digest_size=8).hexdigest()
+    return _hash((TEMPLATES / "static" / name).read_bytes())
+
+
+def _hash(content: bytes) -> str:
+    return blake2b(content, digest_size=8).hexdigest()
 
 
 def file_link(file: Attachment) -> str:

@@ -26,7 +26,7 @@ from digest.publications import Digest
 from digest.web import forms, look
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
-from subscribers import asking, consent, forecast, newcomers, preferences, typos
+from subscribers import asking, consent, forecast, newcomers, preferences, typos, wording
 from subscribers.asking import Ask
 from subscribers.consent import Origin
 from subscribers.newcomers import Choices
@@ -185,11 +185,7 @@ def _zone(text: str) -> str | None:
 
 def sentence(say: Language, site: Site) -> str:
     """What somebody agrees to who presses the button: shown beside it, and kept as proof."""
-    return say.gettext(
-        "By pressing the button you ask {organization} to e-mail you what you chose above. Your address is used for "
-        "nothing else.",
-        organization=site.home.settings.site.organization or site.home.settings.site.name,
-    )
+    return wording.sentence(say, site.home.settings)
 
 
 # --- the form --------------------------------------------------------------------------------------------------

@@ -188,11 +188,11 @@ def test_a_region_has_the_words_of_its_language_and_dates_of_its_own() -> None:
 def test_the_narrow_and_dark_rules_reach_the_reader_whole(press: render.Press) -> None:
     mail = press.variant(SEQUENCES, most=12).html
     head = mail[: mail.index("</head>")]
-    assert templates.css("head.css") in head
+    assert templates.css("head.css", SHELL) in head
     assert head.count("!important") > 30
-    assert len(templates.css("head.css")) < 16_000
+    assert len(templates.css("head.css", SHELL)) < 16_000
     assert "url(" not in mail
-    used = set(re.findall(r"\.([a-z]+)", templates.css("head.css")))
+    used = set(re.findall(r"\.([a-z]+)", templates.css("head.css", SHELL)))
     classes = {name for page in (mail, letter().html) for name in re.findall(r'class="([^"]+)"', page)}
     assert used <= set(" ".join(classes).split()) | {"button", "press"}
 

@@ -19,6 +19,7 @@ from litestar.response import Redirect
 from markupsafe import Markup
 
 from digest.errors import BadInput
+from digest.staff.accounts import OWNER
 from digest.web import forms, guard, look
 from digest.web.console import door
 from digest.web.forms import Form
@@ -44,6 +45,7 @@ MENU = (
     ("Mail health", "/staff/health"),
     ("Activity", "/staff/activity"),
 )
+FOR_OWNERS = (("Settings", "/staff/settings"),)
 CADENCES = {"instant": "alert", "daily": "daily digest", "weekly": "weekly digest", "monthly": "monthly digest"}
 # Of a mail that is only looked at: its own looks and pictures, and nothing that acts or leads anywhere.
 INERT = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https:; sandbox; frame-ancestors 'self'"
@@ -96,7 +98,7 @@ def page(
         language=LANGUAGE,
         visitor=visitor if visitor and not visitor.session.half else None,
         form_token=Markup('<input type="hidden" name="{}" value="{}">').format(door.FIELD, token),
-        menu=MENU,
+        menu=MENU + (FOR_OWNERS if visitor and visitor.account.may(OWNER) else ()),
         moment=lambda value: moment(site, value),
         **context,
     )

@@ -22,12 +22,11 @@ from digest.errors import BadInput, Refused
 from digest.staff import accounts, activity, passwords, second_factor, sessions
 from digest.staff.accounts import VIEWER, Account
 from digest.web import look
-from digest.web.console import door, frame, tries
+from digest.web.console import again, door, frame
 from digest.web.console.door import Visitor
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
 
-NOT_YOURS = "That is not your password."
 # The first mark that fits names it: most browsers also claim to be others.
 _PROGRAMS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (
@@ -78,7 +77,7 @@ def change(request: WebRequest, form: Form) -> Response[Any]:
     """Another name or address; the address lets somebody in, so it asks for the password."""
     site, visitor = look.of(request), door.of(request)
     typed = _who(form)
-    fault, status = _fault(request, form) if typed["email"] != visitor.account.email else ("", 400)
+    fault, status = again.fault(request, form) if typed["email"] != visitor.account.email else ("", 400)
     wrong = {"proof": fault} if fault else _tried(site, partial(_change, site, visitor, typed))
     if wrong:
         return _page(request, status=status, wrong=wrong, typed=typed)
@@ -110,7 +109,7 @@ def set_password(request: WebRequest, form: Form) -> Response[Any]:
     """A new password; the other sessions end. The first time they also say who they are."""
     site, visitor, typed = look.of(request), door.of(request), _who(form)
     new, repeated = form.secret("password", most=1000), form.secret("repeated", most=1000)
-    fault, status = _fault(request, form)
+    fault, status = again.fault(request, form)
     wrong, cookies = {"current": fault} if fault else {}, list[Cookie]()
     if not wrong and new != repeated:
         wrong = {"repeated": "It is not the same as the first one. Type both again."}
@@ -162,7 +161,7 @@ def switch_on(request: WebRequest, form: Form) -> Response[Any]:
     """The second factor, once its first code fits; then recovery codes."""
     site, visitor = look.of(request), door.of(request)
     nonce = _seed(form.one("seed"))
-    fault, status = _fault(request, form)
+    fault, status = again.fault(request, form)
     if fault:
         return _factor(request, nonce, status=status, wrong={"current": fault})
     made = site.home.db.run(partial(_switch_on, site, visitor, nonce, form.one("code", most=40)))
@@ -186,7 +185,7 @@ def _switch_on(
 def switch_off(request: WebRequest, form: Form) -> Response[Any]:
     """Without a second factor from now on; the other sessions end."""
     site, visitor = look.of(request), door.of(request)
-    fault, status = _fault(request, form)
+    fault, status = again.fault(request, form)
     if fault:
         return _page(request, status=status, wrong={"off": fault})
     return frame.redirect(f"{door.ACCOUNT}?done=off", site.home.db.run(partial(_switch_off, site, visitor)))
@@ -203,7 +202,7 @@ def new_codes(request: WebRequest, form: Form) -> Response[Any]:
     site, visitor = look.of(request), door.of(request)
     if not visitor.account.has_second_factor:
         return frame.redirect(door.ACCOUNT)
-    fault, status = _fault(request, form)
+    fault, status = again.fault(request, form)
     if fault:
         return _page(request, status=status, wrong={"off": fault})
     return frame.page(request, "codes.html", codes=site.home.db.run(partial(_new_codes, site, visitor)))
@@ -233,20 +232,6 @@ def _end_sessions(site: Site, visitor: Visitor, which: str, conn: Connection) ->
         activity.record(conn, visitor.account, "signed out everywhere", "session", now=site.clock())
     elif which.isascii() and which.isdigit() and len(which) < 10:
         sessions.end(conn, int(which), visitor.account.id)
-
-
-def _fault(request: WebRequest, form: Form) -> tuple[str, int]:
-    """What is wrong with the current password in the form, and the status that says so: 429 after too many tries.
-
-    An account without a password has none to show.
-    """
-    site, account = look.of(request), door.of(request).account
-    if not account.has_password:
-        return "", 400
-    if until := tries.count(site, account.email, door.client(request).ip):
-        return tries.locked(site, until), 429
-    with site.home.db.reading() as conn:
-        return "" if passwords.match(conn, account, form.secret("current", most=1000)) else NOT_YOURS, 400
 
 
 def _seed(text: str) -> bytes:

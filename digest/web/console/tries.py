@@ -38,6 +38,11 @@ def _count(site: Site, email: str, ip: str, conn: Connection) -> datetime | None
     return None
 
 
+def forgive(site: Site, email: str, ip: str) -> None:
+    """Somebody who is signed in has typed the right password: whoever sets much up is asked often."""
+    site.home.db.run(partial(limits.clear, key=limits.of_sign_in(site.home.keys, email, ip)))
+
+
 def locked(site: Site, until: datetime) -> str:
     """What is said of too many tries."""
     return f"Too many tries. Try again after {frame.hour(site, until)}."

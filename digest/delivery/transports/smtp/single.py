@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 
@@ -69,6 +70,11 @@ class Line:
     def is_local(self) -> bool:
         """Whether the server is on this machine, whatever its name says."""
         return is_loopback(str(self._socket.getpeername()[0]))
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether TLS stands."""
+        return isinstance(self._socket, ssl.SSLSocket)
 
     def encrypt(self) -> None:
         """Goes on encrypted."""

@@ -1,0 +1,27 @@
+"""Count versions of consent: owners see since when each sentence is used, and how many agreed to it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+_VERSIONED = sa.text("version != ''")
+
+
+def upgrade() -> None:
+    op.create_index(
+        "ix_consent_events_version",
+        "consent_events",
+        ["version", "what", "subscriber_id", "at"],
+        sqlite_where=_VERSIONED,
+        postgresql_where=_VERSIONED,
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_consent_events_version", table_name="consent_events")
