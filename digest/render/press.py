@@ -168,7 +168,7 @@ def _written(shell: Shell, language: str) -> _Words:
         return _Words()
     body = bodies.dress(opening.body, shell)
     piece = templates.piece("opening", Markup(body.html))  # noqa: S704  # has passed the trust border
-    (html,) = inlining.fragments([piece], templates.css("mail.css")) if body.text else ("",)
+    (html,) = inlining.fragments([piece], templates.css("mail.css", shell)) if body.text else ("",)
     return _Words(clean(opening.subject), html, body.text)
 
 

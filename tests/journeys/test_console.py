@@ -206,9 +206,16 @@ def test_every_page_is_for_everyone(browser: Browser, office: Office) -> None:
         "account",
         "account/second-step",
         "editions/999",
+        "settings",
+        "settings/consent",
     ):
         page.set_viewport_size({"width": 320, "height": 640})
         page.goto(f"{office.address}/staff/{path}")
         faults[path] = [*complaints, *faults_of(page)]
         complaints.clear()
+    page.goto(f"{office.address}/staff/settings")
+    page.locator("#form-names input[name='site.time_zone']").fill("Mars")
+    page.locator("#form-names button").click()
+    assert page.title().startswith("Error: ")
+    faults["settings refused"] = [*complaints, *faults_of(page)]
     assert {path: found for path, found in faults.items() if found} == {}

@@ -11,7 +11,7 @@ from typing import Any
 import lxml.html
 import pytest
 
-from digest import config, publications
+from digest import config, publications, settings_file
 from digest.staff import activity
 from digest.staff.activity import Line
 from subscribers import consent
@@ -19,7 +19,7 @@ from tests.conftest import NOW
 from tests.digest import samples
 from tests.digest.web.console.conftest import EDITOR, OWNER, PASSWORD, VIEWER, Browser, Console
 from tests.stage import Stage
-from tests.standins import smtp_server
+from tests.standins import sendgrid_server, smtp_server
 
 HERE = "/staff/settings"
 
@@ -303,6 +303,24 @@ def test_a_try_tells_what_the_server_says_and_saves_nothing(console: Console, ow
     assert told.startswith("It does not work. 127.0.0.1 could not be reached")
     assert secrets_of(console) == []
     assert (console.home.path / config.FILE).read_bytes() == before
+
+
+def test_a_try_with_sendgrid_checks_key_and_sender_and_mails_nobody(
+    console: Console, owner: Browser, tmp_path: Path
+) -> None:
+    record, keys = tmp_path / "sendgrid", ("SG.revoked.0123456789", "SG.good.0123456789")
+    with sendgrid_server.running(record, {"domains": ["example.org"], "revoked": [keys[0]]}) as server:
+        with settings_file.held(console.home.path) as held:
+            held.write(held.changed({"transport.sendgrid.base_url": server.url})[0])
+        told = [attempt(owner, **{"transport.kind": "sendgrid", "key": key}) for key in (*keys, "no key")]
+        save(owner, "senders/weekly", from_address="news@elsewhere.net", sure="yes")
+        told.append(attempt(owner, **{"transport.kind": "sendgrid", "key": keys[1]}))
+    assert told[0].startswith("It does not work. SendGrid answers 401")
+    assert told[1] == "It works. SendGrid takes the key, and mail from digest@example.org. Nothing was saved by this."
+    assert "holds no key" in told[2]
+    assert told[3].startswith("It does not work. SendGrid answers 403")
+    assert sendgrid_server.read(record) == []
+    assert secrets_of(console) == []
 
 
 # --- looks -----------------------------------------------------------------------------------------------------
