@@ -14,7 +14,7 @@ import fcntl
 import os
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,16 @@ def held(home: Path) -> Iterator[File]:
 
 def is_outside(key: str) -> bool:
     """Whether the environment sets this key, or a part of it."""
-    found: Any = config.given_outside()
+    return bool(outside([key]))
+
+
+def outside(keys: Iterable[str]) -> list[str]:
+    """Those of the keys that the environment sets, or a part of them."""
+    given = config.given_outside()
+    return [key for key in keys if _is_in(given, key)]
+
+
+def _is_in(found: Any, key: str) -> bool:
     for part in key.split("."):
         if not isinstance(found, Mapping) or part not in found:
             return False

@@ -139,7 +139,7 @@ def version(text: str) -> str:
 
 @dataclass(frozen=True)
 class Version:
-    """A sentence that was shown: its version, since when somebody has agreed to it, the latest time, and how many."""
+    """A sentence that people agreed to and confirmed: its version, the first time and the latest, and how many."""
 
     version: str
     text: str
@@ -151,16 +151,20 @@ class Version:
 def versions(conn: Connection) -> list[Version]:
     """Every sentence of ours that somebody has agreed to and confirmed, the latest first."""
     t = consent_events
-    ours, given = sa.text("consent_events.version != ''"), t.c.what.in_(("asked", "confirmed"))
-    agreed = sa.func.count(sa.distinct(sa.case((t.c.what == "confirmed", t.c.subscriber_id))))
-    query = sa.select(t.c.version, sa.func.min(t.c.at), sa.func.max(t.c.at), agreed)
-    rows = conn.execute(query.where(ours, given).group_by(t.c.version)).all()
-    found = [Version(row[0], _words(conn, row[0]), row[1], row[2], row[3]) for row in rows]
+    agreed = sa.text("version != '' AND what = 'confirmed'")  # in these words, or the index is not used
+    query = sa.select(t.c.version, sa.func.min(t.c.at), sa.func.max(t.c.at)).where(agreed).group_by(t.c.version)
+    found = []
+    for version, since, until in conn.execute(query).all():
+        whose = sa.select(t.c.subscriber_id).where(agreed, t.c.version == version).distinct().subquery()
+        people = conn.scalar(sa.select(sa.func.count()).select_from(whose)) or 0
+        found.append(Version(version, _words(conn, version), since, until, people))
     return sorted(found, key=lambda one: one.until, reverse=True)
 
 
 def _words(conn: Connection, version: str) -> str:
-    return str(conn.scalar(sa.select(consent_events.c.text).where(consent_events.c.version == version).limit(1)))
+    t = consent_events
+    agreed = sa.text("version != '' AND what = 'confirmed'")
+    return str(conn.scalar(sa.select(t.c.text).where(agreed, t.c.version == version).limit(1)))
 
 
 def minimize(conn: Connection, *, before: datetime | None = None, subscriber_id: int | None = None) -> int:

@@ -133,11 +133,10 @@ consent_events = Table(
     sa.Index(  # how many agreed to each sentence is counted when owners look
         "ix_consent_events_version",
         "version",
-        "what",
         "subscriber_id",
         "at",
-        sqlite_where=sa.text("version != ''"),
-        postgresql_where=sa.text("version != ''"),
+        sqlite_where=sa.text("version != '' AND what = 'confirmed'"),
+        postgresql_where=sa.text("version != '' AND what = 'confirmed'"),
     ),
     sqlite_autoincrement=True,
 )

@@ -82,7 +82,7 @@ def faults(typed: Texts) -> dict[str, str]:
 
 def outside(keys: Iterable[str]) -> list[str]:
     """Those of the keys that the environment sets."""
-    return [key for key in keys if settings_file.is_outside(key)]
+    return settings_file.outside(keys)
 
 
 def _understood(file: File, changed: Texts) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def test_each_sentence_has_its_first_and_last_time_and_its_people(either_db: Dat
         found = consent.versions(conn)
     assert found == [
         Version(consent.version("Yes, new"), "Yes, new", NOW + timedelta(days=3), NOW + timedelta(days=3), 1),
-        Version(consent.version("Yes, old"), "Yes, old", NOW, NOW + timedelta(days=2), 1),
+        Version(consent.version("Yes, old"), "Yes, old", NOW, NOW + timedelta(days=1), 1),
     ]
 
 

@@ -10,16 +10,16 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-_VERSIONED = sa.text("version != ''")
+_AGREED = sa.text("version != '' AND what = 'confirmed'")
 
 
 def upgrade() -> None:
     op.create_index(
         "ix_consent_events_version",
         "consent_events",
-        ["version", "what", "subscriber_id", "at"],
-        sqlite_where=_VERSIONED,
-        postgresql_where=_VERSIONED,
+        ["version", "subscriber_id", "at"],
+        sqlite_where=_AGREED,
+        postgresql_where=_AGREED,
     )
 
 
