@@ -1,8 +1,8 @@
 """Passwords and keys by which carriers know this installation: written, never read back by a page.
 
 Promises: each is a file of its own in keys/, readable by this account alone, under a new name each time: until the
-settings name the new one the old one holds, and processes notice the change by the name. Refuses nothing; what the
-settings name outside keys/ is the operator's own and left alone.
+settings name the new one the old one holds, and processes notice the change by the name. What the settings name
+outside keys/ is the operator's own and left alone. Refuses what cannot be written.
 """
 
 from __future__ import annotations
@@ -15,15 +15,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from digest import settings_file
+from digest.errors import Refused
 
 PASSWORD, KEY = "smtp-password", "sendgrid-key"
 _OURS = re.compile(rf"keys/(?:{PASSWORD}|{KEY})-[0-9a-f]{{8}}")
 
 
 def keep(home: Path, kind: str, secret: str) -> str:
-    """Writes a secret down; the name of its file, as the settings name it. Raises OSError."""
+    """Writes a secret down; the name of its file, as the settings name it. Raises Refused when it cannot be written."""
     name = f"keys/{kind}-{secrets.token_hex(4)}"
-    settings_file.put(home / name, f"{secret}\n".encode(), mode=0o600)
+    try:
+        settings_file.put(home / name, f"{secret}\n".encode(), mode=0o600)
+    except OSError as error:
+        raise Refused(f"{home / 'keys'} cannot be written: {error.strerror}. Nothing was changed.") from error
     return name
 
 

@@ -64,14 +64,21 @@ class File:
 
 @contextlib.contextmanager
 def held(home: Path) -> Iterator[File]:
-    """The settings file of `home`, which nobody else writes from here meanwhile."""
+    """The settings file of `home`, which nobody else writes from here meanwhile. Raises Refused when it is away."""
     folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        path = (home / config.FILE).resolve()  # a link goes on leading to the file
-        yield File(path, path.read_text(encoding="utf-8"))
+        yield _read((home / config.FILE).resolve())  # a link goes on leading to the file
     finally:
         os.close(folder)
+
+
+def _read(path: Path) -> File:
+    try:
+        return File(path, path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise Refused(f"{path} cannot be read: {why}. Nothing was changed.") from error
 
 
 def is_outside(key: str) -> bool:

@@ -46,7 +46,12 @@ def save(request: WebRequest, form: Form) -> Response[Any]:
     site, typed = look.of(request), setting_saving.typed_in(form, SECTION)
     wrong = _faults(site, form, typed)
     old = {kind: str(settings_at(site.home.settings, key)) for kind, key in FILES.items()}
-    fresh = {} if wrong else _kept(site.home, form)
+    fresh: dict[str, str] = {}
+    if not wrong:
+        try:
+            fresh = _kept(site.home, form)
+        except Refused as error:
+            wrong = {f"{SECTION.slug}-save": str(error)}
     wish = Wish(
         SECTION.title,
         typed,
@@ -77,7 +82,9 @@ def try_out(request: WebRequest, form: Form) -> Response[Any]:
                 sender = publications.first(conn).from_address
                 tried = trial.attempt(home, sender)
         except ConfigError as error:
-            wrong = dict(error.by_key)
+            wrong = dict(error.by_key) or {f"{SECTION.slug}-save": str(error)}
+        except Refused as error:
+            wrong = {f"{SECTION.slug}-save": str(error)}
     shown = Shown(SECTION.slug, typed, wrong, seen=form.one("seen"), more={"tried": tried})
     return settings.page(request, shown, status=400 if wrong else 200)
 

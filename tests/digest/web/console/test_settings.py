@@ -77,6 +77,7 @@ def test_a_change_holds_at_once_and_stands_in_the_record(console: Console, owner
     assert answer.status_code == 303
     assert "Saved: Names, languages and zone." in owner.get(answer.headers["location"]).text
     assert "Other news" in owner.get("/").text
+    assert "Other news" in owner.get("/feeds/all.rss").text
     assert file_of(console)["site"]["name"] == "Other news"
     assert file_of(console)["site"]["languages"] == ["en", "es"]
     assert file_of(console)["site"]["organization"] == "Law Enforcement Immigration Task Force"
@@ -138,6 +139,28 @@ def test_two_sections_are_no_conflict_and_a_change_by_hand_is_none_either(consol
     assert owner.post(f"{HERE}/names", **typed).status_code == 303
     assert "# By hand" in file.read_text(encoding="utf-8")
     assert file_of(console)["site"]["press_contact"] == "press@example.org"
+
+
+def test_a_file_that_was_spoilt_by_hand_is_told_and_the_page_goes_on(console: Console, owner: Browser) -> None:
+    file = console.home.path / config.FILE
+    whole = file.read_text(encoding="utf-8")
+    for spoilt, words in (("[site\n", "Expected"), ("[sight]\n", "is no section")):
+        file.write_text(spoilt, encoding="utf-8")
+        answer = save(owner, "names", **{"site.lead": "Typed"})
+        assert answer.status_code == 400
+        assert words in answer.text
+        assert 'value="Typed"' in answer.text
+        assert file.read_text(encoding="utf-8") == spoilt
+    file.unlink()
+    for section in ("names", "carrier", "carrier/try"):
+        owner.get(HERE)
+        fields = form_of(owner, section.partition("/")[0]) | {"current": PASSWORD, "password": "typed"}
+        answer = owner.post(f"{HERE}/{section}", **fields | {"site.lead": "Typed"})
+        assert answer.status_code == 400
+        assert "cannot be read: No such file" in answer.text
+    assert secrets_of(console) == []
+    file.write_text(whole, encoding="utf-8")
+    assert save(owner, "names", **{"site.lead": "Typed"}).status_code == 303
 
 
 def test_what_the_environment_sets_is_shown_as_set_there(
