@@ -65,8 +65,9 @@ def add_choices(conn: Connection, found: LetterReach, digest: Digest, segment: S
     topics = [topic.slug for topic in publications.topics(conn)]
     sets = _by_set(conn, digest.id, segment)
     sets.subtract(_by_set(conn, digest.id, segment, barred=True))
+    mappings = preferences.maps(conn)
     for set_id, people in sets.items():
-        mapping = preferences.map_of(conn, set_id)
+        mapping = mappings[set_id]
         found.by_often[preferences.how_often(mapping)] += people
         for topic in topics:
             if preferences.cadence_for(mapping, [topic]) != preferences.OFF:

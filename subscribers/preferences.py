@@ -112,6 +112,12 @@ def intern_set(conn: Connection, mapping: Mapping[str, str]) -> int:
     return _intern(conn, preference_sets, map=text)
 
 
+def maps(conn: Connection) -> dict[int, dict[str, str]]:
+    """Every set of choices there is: a few hundred, whatever the number of people."""
+    rows = conn.execute(sa.select(preference_sets.c.id, preference_sets.c.map))
+    return {number: json.loads(chosen) for number, chosen in rows}
+
+
 def map_of(conn: Connection, set_id: int) -> dict[str, str]:
     """The preference set with this id."""
     text = conn.scalar(sa.select(preference_sets.c.map).where(preference_sets.c.id == set_id))

@@ -9,7 +9,7 @@ Writes nothing. Refuses: letters, see `letter_reach`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -20,11 +20,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from digest import languages, news, sharing
 from digest.delivery import alerts, allotment, holders
-from digest.editions import Edition
 from digest.items import Entry
 from digest.proposals import Proposal
 from subscribers import preferences
-from subscribers.tables import preference_sets, slots, subscribers, subscriptions, suppressions
+from subscribers.tables import slots, subscribers, subscriptions, suppressions
 
 SAMPLES = 3
 
@@ -81,19 +80,24 @@ def count(conn: Connection, proposal: Proposal, *, now: datetime) -> Reach:
     return found
 
 
+class People(NamedTuple):
+    """A page of those behind a number, and the number."""
+
+    numbers: list[int]  # of subscribers
+    total: int
+
+
 def people(
     conn: Connection, proposal: Proposal, part: Part, *, now: datetime, below: int | None = None, limit: int
-) -> list[int]:
-    """Those of a part of the reach, by their number, the newest first; `below` goes on behind one of them."""
+) -> People:
+    """Those of a part of the reach, the newest first; `below` goes on behind one of them."""
     seats = _Seats(conn, proposal, now)
     meant = [group for group in seats.groups if part in seats.parts(group)]
-    alike = sa.tuple_(*_deciding(seats.readers)).in_([group[:6] for group in meant if group.reader not in seats.alone])
-    named = [group.reader for group in meant if group.reader in seats.alone]
     who = subscriptions.c.subscriber_id
-    chosen = sa.or_(sa.and_(alike, who.not_in(_among(conn, seats.alone))), who.in_(_among(conn, named)))
-    query = seats.readers.with_only_columns(who).where(chosen)
+    query = seats.readers.of_groups(meant).with_only_columns(who)
     query = query if below is None else query.where(who < below)
-    return list(conn.scalars(query.order_by(who.desc()).limit(limit)))
+    found = list(conn.scalars(query.order_by(who.desc()).limit(limit)))
+    return People(found, sum(group.people for group in meant))
 
 
 class _Seats:
@@ -101,56 +105,133 @@ class _Seats:
 
     def __init__(self, conn: Connection, proposal: Proposal, now: datetime) -> None:
         edition = proposal.edition
-        self.readers = _readers(edition)
-        self._conn, self._digest = conn, proposal.digest
+        self._conn, self._cadence, self._languages = conn, edition.series, proposal.digest.languages
         log = news.by_sequences(conn, [story.sequence for story in proposal.stories])
         self._material = allotment.material(conn, edition, log)
         self._had = holders.of_again(conn, edition.digest_id, log, news.coming_again(conn))
         self._capped = _capped(conn, proposal, now)
-        self.alone = self._had.keys() | self._capped
-        self.groups = _groups(conn, self.readers, self.alone)
+        self.readers = _Readers(conn, proposal, self._had.keys() | self._capped)
+        read = self.readers.groups()
+        self._mappings = preferences.maps(conn)
+        takes = {one for one, mapping in self._mappings.items() if edition.series in mapping.values()}
+        self.groups = [group for group in read if group.carry_id or group.set_id in takes]
         owing = {group.carry_id for group in self.groups if group.carry_id}
         self._carries = {one: preferences.carry_of(conn, one) for one in owing}
         owed = {sequence for carry in self._carries.values() for sequence in carry} - log.keys()
         log |= news.by_sequences(conn, owed)
         self._log: Mapping[int, Entry] = log
+        self._shares: dict[tuple[object, ...], list[Part]] = {}
 
-    def parts(self, group: Group) -> Iterator[Part]:
+    def parts(self, group: Group) -> list[Part]:
         """Whatever its people are counted under."""
         if group.state != "active":
-            yield Part("left_out", group.state)
-            return
-        mapping = preferences.map_of(self._conn, group.set_id)
-        entries = self._entries(group, mapping)
-        if not entries or group.reader in self._capped:
-            yield Part("left_out", "alert cap" if entries else "no topics")
-            return
-        yield Part("by_items", len(entries))
-        yield Part("by_language", languages.choose(group.language, self._digest.languages))
-        yield Part("by_often", preferences.how_often(mapping))
-        yield from (Part("by_entry", sequence) for sequence in entries)
-        yield from (Part("by_topic", topic) for topic in {t for s in entries for t in self._log[s].topics})
+            return [Part("left_out", group.state)]
+        had = self._had.get(group.reader, frozenset())
+        key = (group.set_id, group.floor, group.carry_id, group.titles_upto, had)
+        parts = self._shares.get(key)
+        if parts is None:
+            parts = self._shares[key] = self._parts(group, had)
+        if group.reader in self._capped and parts[0].name != "left_out":
+            return [Part("left_out", "alert cap")]
+        if parts[0].name == "left_out":
+            return parts
+        return [*parts, Part("by_language", languages.choose(group.language, self._languages))]
 
-    def _entries(self, group: Group, mapping: Mapping[str, str]) -> frozenset[int]:
+    def _parts(self, group: Group, had: frozenset[int]) -> list[Part]:
+        """Of all with these choices, whatever their language."""
+        mapping = self._mappings[group.set_id]
         share = sharing.entries_for(
             self._material,
             wants=lambda topics: preferences.cadence_for(mapping, topics),
             floor=group.floor,
             carry=self._carries.get(group.carry_id, ()),
-            had=self._had.get(group.reader, frozenset()),
+            had=had,
             titles_upto=group.titles_upto,
         )
-        return share.entries
+        if not share.entries:
+            return [Part("left_out", "no topics")]
+        topics = {topic for sequence in share.entries for topic in self._log[sequence].topics}
+        return [
+            Part("by_items", len(share.entries)),
+            Part("by_often", preferences.how_often(mapping)),
+            *(Part("by_entry", sequence) for sequence in share.entries),
+            *(Part("by_topic", topic) for topic in topics),
+        ]
 
 
-def _groups(conn: Connection, readers: sa.Select[Any], alone: Collection[int]) -> list[Group]:
-    """The readers by what decides about their lists; each of `alone` is a group of their own."""
-    who, deciding = subscriptions.c.subscriber_id, _deciding(readers)
-    together = readers.add_columns(sa.func.count(), sa.func.min(who)).group_by(*deciding)
-    rows = conn.execute(together.where(who.not_in(_among(conn, alone))) if alone else together).all()
-    if alone:
-        rows = [*rows, *conn.execute(readers.add_columns(sa.literal(1), who).where(who.in_(_among(conn, alone))))]
-    return [Group(*row) for row in rows]
+class _Readers:
+    """The active and paused readers of a digest, as groups or one by one.
+
+    Most of them are alike but for their choices: active, owed nothing, here since before the last edition. They are
+    counted by these alone, since every further column makes a large difference for a hundred thousand.
+    """
+
+    def __init__(self, conn: Connection, proposal: Proposal, alone: Collection[int]) -> None:
+        edition, s = proposal.edition, subscriptions.c
+        self._conn, self._mark, self._alone = conn, edition.mark_from, alone
+        self._carry = s[f"carry_{edition.series}"]
+        self._speak = len(proposal.digest.languages) > 1
+        self._first = proposal.digest.languages[0]
+        self._mine: list[Any] = [s.digest_id == edition.digest_id, s.state.in_(("active", "paused"))]
+        if edition.is_carries:
+            self._mine.append(self._carry.is_not(None))
+        self._barred = s.subscriber_id.in_(_BARRED)
+        self._plain = sa.and_(
+            *(s.state == "active", s.since <= self._mark, self._carry.is_(None), ~self._barred),
+            *([s.subscriber_id.not_in(_among(conn, alone))] if alone else []),
+        )
+
+    def groups(self) -> list[Group]:
+        """All of them; each of those who stand alone is a group of their own."""
+        s = subscriptions.c
+        number, least = sa.func.count(), sa.func.min(s.subscriber_id)
+        alike = self._from([s.preference_set_id, self._language])
+        rows = self._conn.execute(alike.where(self._plain).add_columns(number, least).group_by(*_FIRST[:2]))
+        found = [Group("active", set_id, self._mark, 0, 0, tongue, *rest) for set_id, tongue, *rest in rows]
+        others = self._from(self._deciding).where(~self._plain)
+        together = others.where(s.subscriber_id.not_in(_among(self._conn, self._alone))) if self._alone else others
+        grouped = together.add_columns(number, least).group_by(*_FIRST)
+        found += [Group(*row) for row in self._conn.execute(grouped)]
+        if self._alone:
+            single = others.add_columns(sa.literal(1), s.subscriber_id)
+            single = single.where(s.subscriber_id.in_(_among(self._conn, self._alone)))
+            found += [Group(*row) for row in self._conn.execute(single)]
+        return found
+
+    def of_groups(self, meant: Collection[Group]) -> sa.Select[Any]:
+        """The readers of these groups."""
+        who, s = subscriptions.c.subscriber_id, subscriptions.c
+        alone = [group.reader for group in meant if group.reader in self._alone]
+        rest = [group for group in meant if group.reader not in self._alone]
+        plain = [group for group in rest if group[:5] == ("active", group.set_id, self._mark, 0, 0)]
+        others = [group[:6] for group in rest if group not in plain]
+        chosen = [
+            sa.and_(self._plain, sa.tuple_(s.preference_set_id, self._language).in_([(g[1], g[5]) for g in plain])),
+            sa.and_(~self._plain, sa.tuple_(*self._deciding).in_(others), who.not_in(_among(self._conn, self._alone))),
+            who.in_(_among(self._conn, alone)),
+        ]
+        return self._from([who]).where(sa.or_(*chosen))
+
+    @property
+    def _language(self) -> Any:
+        return subscribers.c.language if self._speak else sa.literal(self._first)
+
+    @property
+    def _deciding(self) -> list[Any]:
+        """What decides about their lists, in the order of Group."""
+        s = subscriptions.c
+        return [
+            sa.case((self._barred, "suppressed"), else_=s.state),
+            s.preference_set_id,
+            sa.case((s.since > self._mark, s.since), else_=self._mark),
+            sa.func.coalesce(self._carry, 0),
+            sa.case((self._carry.is_(None), 0), else_=s.titles_upto),
+            self._language,
+        ]
+
+    def _from(self, columns: list[Any]) -> sa.Select[Any]:
+        query = sa.select(*columns).select_from(subscriptions).where(*self._mine)
+        return query.join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id) if self._speak else query
 
 
 def _among(conn: Connection, readers: Collection[int]) -> sa.Select[tuple[int]]:
@@ -160,30 +241,6 @@ def _among(conn: Connection, readers: Collection[int]) -> sa.Select[tuple[int]]:
         return sa.select(each.c.value)
     ids = sa.bindparam(None, sorted(readers), type_=ARRAY(sa.Integer))
     return sa.select(sa.func.unnest(ids).column_valued())
-
-
-def _deciding(readers: sa.Select[Any]) -> list[Any]:
-    return [column.element if isinstance(column, sa.Label) else column for column in readers.selected_columns]
-
-
-def _readers(edition: Edition) -> sa.Select[Any]:
-    """Active and paused readers of the series: what decides about their lists, in the order of Group."""
-    s, mark = subscriptions.c, edition.mark_from
-    carry = s[f"carry_{edition.series}"]
-    named = preference_sets.c.map.contains(f'"{edition.series}"', autoescape=True)
-    state = sa.case((suppressions.c.email_hash.is_not(None), "suppressed"), else_=s.state).label("state")
-    floor = sa.case((s.since > mark, s.since), else_=mark).label("floor")
-    titles = sa.case((carry.is_(None), 0), else_=s.titles_upto).label("titles_upto")
-    owed = sa.func.coalesce(carry, 0).label("carry")
-    return (
-        sa.select(state, s.preference_set_id, floor, owed, titles, subscribers.c.language)
-        .select_from(subscriptions)
-        .join(subscribers, subscribers.c.id == s.subscriber_id)
-        .join(preference_sets, preference_sets.c.id == s.preference_set_id)
-        .outerjoin(suppressions, suppressions.c.email_hash == subscribers.c.email_hash)
-        .where(s.digest_id == edition.digest_id, s.state.in_(("active", "paused")))
-        .where(carry.is_not(None) if edition.is_carries else sa.or_(carry.is_not(None), named))
-    )
 
 
 def _capped(conn: Connection, proposal: Proposal, now: datetime) -> set[int]:
@@ -197,6 +254,13 @@ def _capped(conn: Connection, proposal: Proposal, now: datetime) -> set[int]:
     return {
         reader for reader, zone in conn.execute(query.where(*mine)) if alerts.reached(cap, had[reader], zone, now=now)
     }
+
+
+_FIRST: list[Any] = [
+    sa.literal_column(str(n)) for n in range(1, 7)
+]  # columns by their place: PostgreSQL takes no parameter twice
+_people = subscribers.alias()
+_BARRED = sa.select(_people.c.id).where(_people.c.email_hash.in_(sa.select(suppressions.c.email_hash)))
 
 
 def _spread(samples: Collection[tuple[int, int]]) -> list[tuple[int, int]]:

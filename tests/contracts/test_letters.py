@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -11,15 +12,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import archive, editions, letters, markup, news, review, tables
+from digest import archive, editions, letters, markup, news, publications, review, tables
 from digest.db import Database
-from digest.delivery import allotment, ledger, planning
+from digest.delivery import allotment, ledger, planning, proofs
 from digest.delivery.transports.base import Answer
 from digest.editions import Edition
 from digest.errors import NotFound, Refused
 from digest.intake.letter import Manuscript
 from digest.letters import Letter, Order, Segment
-from subscribers import members, suppression
+from subscribers import letter_reach, members, suppression
 from subscribers.tables import subscribers, subscriptions
 from tests.stage import SETTINGS, Meddling, Stage
 
@@ -497,3 +498,52 @@ def test_the_count_before_sending_is_the_number_of_rows(stage: Stage) -> None:
             assert ledger.totals(conn, edition.id).planned == counted > 0
             assert letters.of(conn, edition.id) == Letter(TEXT, segment)
             assert news.counter(conn) == edition.last
+
+
+# --- what is said of it before it goes -------------------------------------------------------------------------
+
+
+def test_a_letter_is_counted_and_seen_by_each_as_it_is_planned(stage: Stage) -> None:
+    names = ("ann", "bob", "cyd", "dee", "paused", "barred", "left")
+    choices = ("*=weekly", "*=off;hiring=weekly", "*=daily;crime=off", "*=off;crime=weekly", *["*=weekly"] * 3)
+    stage.set(languages="en, es", cadences="daily, weekly")
+    for name, chosen in zip(names, choices, strict=True):
+        stage.join(name, chosen)
+    stage.publish("x", "hiring", "crime")
+    with stage.db.transaction() as conn:
+        spoken = sa.update(subscribers).where(subscribers.c.id.in_([stage.ids["bob"], stage.ids["paused"]]))
+        conn.execute(spoken.values(language="es-MX"))
+    stage.pause("paused")
+    bar(stage, "barred")
+    stage.leave("left")
+    segment = Segment(topics=("hiring",))
+    with stage.db.reading() as conn:
+        digest = publications.by_id(conn, stage.digest.id)
+        found = letter_reach.count(conn, digest, segment)
+        letter_reach.add_choices(conn, found, digest, segment)
+        samples = letter_reach.samples(conn, digest, segment)
+        seen = {
+            name: proofs.of_letter(conn, stage.people, digest, segment, stage.ids[name], now=stage.now)
+            for name in names
+        }
+    edition = freeze(stage, topics=("hiring",))
+    stage.plan(edition)
+    d, v = tables.deliveries, tables.variants
+    query = (
+        sa.select(d.c.subscriber_id, v.c.language)
+        .join(v, sa.and_(v.c.edition_id == d.c.edition_id, v.c.n == d.c.variant_n))
+        .where(d.c.edition_id == edition.id)
+    )
+    with stage.db.reading() as conn:
+        planned = {row.subscriber_id: row.language for row in conn.execute(query)}
+    assert {stage.ids[name]: proof.language for name, proof in seen.items() if not proof.why} == planned
+    assert {name: proof.why for name, proof in seen.items() if proof.why} == {
+        "dee": "not meant",
+        "paused": "paused",
+        "barred": "suppressed",
+        "left": "left",
+    }
+    assert (found.gets, samples) == (len(planned), sorted(planned))
+    assert found.by_language == Counter(planned.values())
+    assert found.by_often == {"weekly": 2, "daily": 1}
+    assert found.by_topic == {"hiring": 3, "crime": 1}

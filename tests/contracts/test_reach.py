@@ -127,9 +127,13 @@ def people_of(stage: Stage, proposal: Proposal, part: Part) -> list[int]:
     """Those of a part, read in pages of two."""
     found: list[int] = []
     with stage.db.reading() as conn:
-        while more := reach.people(conn, proposal, part, now=stage.now, below=found[-1] if found else None, limit=2):
-            found += more
-    return found
+        while True:
+            below = found[-1] if found else None
+            page = reach.people(conn, proposal, part, now=stage.now, below=below, limit=2)
+            if not page.numbers:
+                assert page.total == len(found)
+                return found
+            found += page.numbers
 
 
 def check_lists(promised: Reach, listed: dict[Part, set[str]], got: dict[str, list[str]]) -> None:

@@ -130,6 +130,11 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
     )
 
 
+def refused(request: WebRequest, why: str) -> Response[Any]:
+    """The page with why something was not done."""
+    return _page(request, status=409, fault=why)
+
+
 def _before(conn: Connection, request: WebRequest, site: Site, edition: Edition) -> dict[str, Any]:
     """Of an edition that waits for approval: all that is to be known before it goes."""
     here = place(conn, request, site)

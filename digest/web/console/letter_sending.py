@@ -8,7 +8,7 @@ a press on a page that is no longer true, and the same words to the same digest 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -175,11 +175,14 @@ def send_test(request: WebRequest, form: Form) -> Response[Any]:
     with site.home.db.reading() as conn:
         digest, letter = _written(conn, request, site)
         people = letter_reach.count(conn, digest, letter.segment).gets
-        here = View.of(request, f"{composing.HERE}/{draft_id}/check", people=people)
-        view = replace(here, reader=frame.number(form.one("reader")))
+        asked = {name: form.one(name) for name in ("view", "colors", "reader")}
+        view = View.read(request, asked, f"{composing.HERE}/{draft_id}/check", people=people)
         made = _mail_of(conn, site, digest, letter, view, "")
-    asked = partial(trials.send, site=site, account=account, thing=_thing(draft_id), mail=made, reader=view.reader)
-    site.home.db.run(asked)
+    try:
+        thing = _thing(draft_id)
+        site.home.db.run(lambda conn: trials.send(conn, site, account, thing, made, reader=view.reader))
+    except Refused as error:
+        return _page(request, {}, status=409, wrong={"preview": str(error)})
     return frame.redirect(view.to(done="tested"))
 
 

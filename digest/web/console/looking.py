@@ -7,8 +7,8 @@ people as its number says, a page at a time. Refuses: editions that have gone, s
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -29,15 +29,30 @@ from subscribers import directory, reach
 from subscribers.reach import Part
 
 Find = Callable[[Connection, WebRequest, Site], Place]
+LOOK = ("view", "colors", "reader")  # what the forms say of how one looks
 NUMBERS = ("by_items", "by_entry")  # parts that are told by a number
 PARTS = ("left_out", "by_topic", "by_often", "by_language", *NUMBERS)
 
 
-def _seen(find: Find) -> frame.Do:
+@dataclass(frozen=True)
+class Kind:
+    """A kind of page on which an edition is looked at: where it lies, for whom, and what it shows."""
+
+    path: str
+    role: str
+    find: Find
+    refused: Callable[[WebRequest, str], Response[Any]]  # the page again, with why something was not done
+
+
+def _seen(kind: Kind) -> frame.Do:
     """The form with which somebody says that they have seen it."""
 
     def do(request: WebRequest, form: Form) -> Response[Any]:
-        return frame.redirect(_back(look.of(request).home.db.run(partial(_note, find, request, form)), "seen"))
+        try:
+            view = look.of(request).home.db.run(partial(_note, kind.find, request, form))
+        except Refused as error:
+            return kind.refused(request, str(error))
+        return frame.redirect(view.to(done="seen"))
 
     return do
 
@@ -50,32 +65,35 @@ def _note(find: Find, request: WebRequest, form: Form, conn: Connection) -> View
     return _view(request, place, form)
 
 
-def _test(find: Find) -> frame.Do:
+def _test(kind: Kind) -> frame.Do:
     """The form with which somebody sends the mail to themselves."""
 
     def do(request: WebRequest, form: Form) -> Response[Any]:
-        site, account = look.of(request), door.of(request).account
-        with site.home.db.reading() as conn:
-            place = find(conn, request, site)
-            view = _view(request, place, form)
-            mail = before.mail(conn, site, place.proposal, view)
-        if mail is None:
-            raise Refused("There is no mail for everybody in it. Choose somebody as whom to see it, then test that.")
-        asked = partial(trials.send, site=site, account=account, thing=place.thing, mail=mail, reader=view.reader)
-        site.home.db.run(asked)
-        return frame.redirect(_back(view, "tested"))
+        try:
+            view = _try(kind.find, request, form)
+        except Refused as error:
+            return kind.refused(request, str(error))
+        return frame.redirect(view.to(done="tested"))
 
     return do
 
 
+def _try(find: Find, request: WebRequest, form: Form) -> View:
+    site, account = look.of(request), door.of(request).account
+    with site.home.db.reading() as conn:
+        place = find(conn, request, site)
+        view = _view(request, place, form)
+        mail = before.mail(conn, site, place.proposal, view)
+    if mail is None:
+        raise Refused("There is no mail for everybody in it. Choose somebody as whom to see it, then test that.")
+    asked = partial(trials.send, site=site, account=account, thing=place.thing, mail=mail, reader=view.reader)
+    site.home.db.run(asked)
+    return view
+
+
 def _view(request: WebRequest, place: Place, form: Form) -> View:
-    """The look that the form was pressed in: its address says it."""
-    view = View.of(request, place.path, **place.kept)
-    return dataclasses.replace(view, reader=frame.number(form.one("reader"))) if form.one("reader") else view
-
-
-def _back(view: View, done: str) -> str:
-    return view.to(done=done)
+    """The look in which the form was pressed."""
+    return View.read(request, {name: form.one(name) for name in LOOK}, place.path, **place.kept)
 
 
 # --- who is behind a number ------------------------------------------------------------------------------------
@@ -89,12 +107,12 @@ def _listed(find: Find) -> frame.Show:
         part = _part(request)
         with site.home.db.reading() as conn:
             place = find(conn, request, site)
-            found = before.count(conn, site, place.proposal)
             limit = directory.PER_PAGE + 1
-            numbers = reach.people(conn, place.proposal, part, now=site.clock(), below=below, limit=limit)
+            numbers, total = reach.people(conn, place.proposal, part, now=site.clock(), below=below, limit=limit)
             listed = directory.by_number(conn, numbers[: directory.PER_PAGE])
             digests, say = publications.all(conn), people.choices(conn)
             names = publications.topic_names(conn)
+            rows = [(one, people.gets(one, digests, say)) for one in listed]
         more = numbers[directory.PER_PAGE - 1] if len(numbers) > directory.PER_PAGE else None
         here = {**place.kept, "by": part.name, "value": part.value}
         return frame.page(
@@ -103,8 +121,8 @@ def _listed(find: Find) -> frame.Show:
             here=editions.HERE,
             back=look.address(place.path, **place.kept),
             words=who.words(part, names),
-            number=getattr(found, part.name)[part.value],
-            rows=[(one, people.gets(one, digests, say)) for one in listed],
+            number=total,
+            rows=rows,
             onward=look.address(f"{place.path}/people", **here, below=more) if more else "",
             first=look.address(f"{place.path}/people", **here) if below else "",
             badge=partial(people.badge, site),
@@ -123,15 +141,16 @@ def _part(request: WebRequest) -> Part:
     return Part(name, number if name in NUMBERS and number is not None else value)
 
 
-def _routes(path: str, role: str, find: Find) -> list[Any]:
-    return [
-        frame.deed_at(f"{path}/seen", role, _seen(find)),
-        frame.deed_at(f"{path}/test", EDITOR, _test(find)),
-        frame.page_at(f"{path}/people", role, _listed(find)),
-    ]
-
-
+KINDS = (
+    Kind("/editions/{number:str}", VIEWER, editions.place, editions.refused),
+    Kind("/send/{digest:str}/{cadence:str}", EDITOR, sending.place, sending.refused),
+)
 HANDLERS = [
-    *_routes("/editions/{number:str}", VIEWER, editions.place),
-    *_routes("/send/{digest:str}/{cadence:str}", EDITOR, sending.place),
+    route
+    for kind in KINDS
+    for route in (
+        frame.deed_at(f"{kind.path}/seen", kind.role, _seen(kind)),
+        frame.deed_at(f"{kind.path}/test", EDITOR, _test(kind)),
+        frame.page_at(f"{kind.path}/people", kind.role, _listed(kind.find)),
+    )
 ]

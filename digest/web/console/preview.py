@@ -75,8 +75,12 @@ class View:
 
     @classmethod
     def of(cls, request: WebRequest, path: str, **kept: object) -> View:
+        """What the address asks for."""
+        return cls.read(request, request.query_params, path, **kept)
+
+    @classmethod
+    def read(cls, request: WebRequest, asked: Mapping[str, str], path: str, **kept: object) -> View:
         """What is asked for; what makes no sense is left out, and who may not see addresses looks for none."""
-        asked = request.query_params
         view, colors = asked.get("view", ""), asked.get("colors", "")
         part = asked.get("who", "").strip()[:200] if door.of(request).account.may(AUTHOR) else ""
         return cls(

@@ -66,6 +66,11 @@ def _page(request: WebRequest, *, status: int = 200, wrong: dict[str, str] | Non
     )
 
 
+def refused(request: WebRequest, why: str) -> Response[Any]:
+    """The page with why something was not done."""
+    return _page(request, status=409, wrong={"preview": why})
+
+
 def place(conn: Connection, request: WebRequest, site: Site) -> Place:
     """The next edition of the series that the address names. Raises NotFound or Refused."""
     slug, cadence, owed = _named(request)
