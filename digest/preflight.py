@@ -258,7 +258,8 @@ def _text(rendered: Rendered, page: HtmlElement, entries: Sequence[EntryView]) -
     if not rendered.text.strip():
         yield Finding("fix", "The text part is empty.", "text")
     elif not missing:
-        yield Finding("fine", "The text part says the same as the HTML.", "text", f"{len(entries)} items")
+        figure = f"{len(entries)} items" if entries else ""
+        yield Finding("fine", "The text part says the same as the HTML.", "text", figure)
 
 
 def _home(address: str, link: HtmlElement) -> bool:

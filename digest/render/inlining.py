@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 CUT = "@@:cut@@"
+KEPT = 32  # results: an edition is looked at again and again before it goes, and inlining is most of what that costs
 
 _BLANK = re.compile(r"\n\s+")
 
@@ -28,6 +29,7 @@ def _offline() -> Any:
     return Offline
 
 
+@lru_cache(maxsize=KEPT)
 def page(html: str, css: str) -> str:
     """The whole page `html` with `css` written into its elements."""
     premailer = _offline()(

@@ -14,6 +14,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page
 
 import scheduler
+from digest import letter_drafts
 from digest.config import StaffSection
 from digest.delivery.transports.base import Answer
 from digest.home import Home
@@ -86,6 +87,7 @@ def test_a_send_is_stopped_in_time_and_sent_again(browser: Browser, office: Offi
     page.get_by_role("link", name="Send now…").first.click()
     assert page.get_by_role("heading", level=1).inner_text() == "Send Weekly digest to 3 people now?"
     assert "Fact sheet policy" in page.frame_locator("iframe").locator("body").inner_text()
+    look_at_it(page)
     page.get_by_role("button", name="Send to 3 people").click()
     assert office.passes() == 0
     page.get_by_role("button", name="Stop it").click()
@@ -101,6 +103,24 @@ def test_a_send_is_stopped_in_time_and_sent_again(browser: Browser, office: Offi
         page.reload()
     page.get_by_role("img", name="3 accepted").wait_for()  # with scripts it comes by itself
     assert complaints == []
+
+
+def look_at_it(page: Page) -> None:
+    """Each way of looking is a link; the mail has its own colors, whatever those of the page are."""
+    ground = "getComputedStyle(document.querySelector('.page')).backgroundColor"
+    for colors, seen in (("Dark", "rgb(17, 23, 22)"), ("Light", "rgb(237, 241, 239)")):
+        page.get_by_role("link", name=colors, exact=True).click()
+        frame = page.frame_locator("iframe").locator(".page").first
+        frame.wait_for()
+        assert page.frames[-1].evaluate(ground) == seen
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(245, 247, 246)"
+    page.get_by_role("link", name="cyd@example.org, 1 item").click()
+    assert page.get_by_role("link", name="cyd@example.org, 1 item").get_attribute("aria-current") == "true"
+    assert "Fact sheet figures" not in page.frame_locator("iframe").locator("body").inner_text()
+    page.get_by_role("button", name="I have seen it as it is now").click()
+    assert "Nothing: it holds what it held then." in page.inner_text("main")
+    page.get_by_role("link", name="Text", exact=True).click()
+    assert "1. Fact sheet policy" in page.inner_text("pre")
 
 
 def test_a_second_person_approves(browser: Browser, office: Office) -> None:
@@ -194,6 +214,8 @@ def test_every_page_is_for_everyone(browser: Browser, office: Office) -> None:
     let_in(page, office)
     with office.home.db.transaction() as conn:
         accounts.add(conn, "tom@example.org", name="Tom Okafor", role=accounts.EDITOR, now=office.now)
+        letter = letter_drafts.Text(office.stage.digest.id, "An hour", "", "Come at nine.")
+        letter_drafts.create(conn, letter, by="Tom Okafor", now=office.now)
     for path in (
         "",
         "editions",
@@ -201,6 +223,10 @@ def test_every_page_is_for_everyone(browser: Browser, office: Office) -> None:
         "editions/2",
         "editions/2/cancel",
         "send/weekly/weekly",
+        "send/weekly/weekly?view=wide&colors=dark",
+        "send/weekly/weekly/people?by=by_topic&value=hiring",
+        "editions/2?view=text&reader=1",
+        "letters/1/check",
         "activity",
         "activity/staff/2/end",
         "account",

@@ -19,7 +19,7 @@ from subscribers import explaining
 from subscribers.letter_reach import NOT_MEANT, LetterReach
 from subscribers.reach import Part, Reach
 
-SHADES = 5  # of the bar; what is left over shares the last one
+SHADES = ("s1", "s2", "s3", "s4", "skipped")  # of the bar; what is left over shares the last one
 OFTEN = {"instant": "at once", "daily": "daily", "weekly": "weekly", "monthly": "monthly"}
 # As a part of the sum: "21 are left out: 9 have paused".
 _LEFT_OUT = {
@@ -109,7 +109,7 @@ def of_letter(found: LetterReach, topic_names: Mapping[str, str]) -> Who:
         total=found.total,
         gets=found.gets,
         left_out=found.left_out.total(),
-        **_drawn([("get it", found.gets), ("left out", found.left_out.total())]),
+        **_drawn([("get it", found.gets), ("left out", found.left_out.total())], ("s1", "skipped")),
         tables=(
             table("Left out because", found.left_out, reason),
             table("Topic they take", found.by_topic, lambda topic: topic_names.get(topic, topic)),
@@ -162,13 +162,11 @@ def _list(path: str, part: Part, kept: Mapping[str, object]) -> str:
     return look.address(f"{path}/people", **kept, by=part.name, value=part.value)
 
 
-def _drawn(parts: list[tuple[str, int]]) -> dict[str, Any]:
+def _drawn(parts: list[tuple[str, int]], shades: tuple[str, ...] = SHADES) -> dict[str, Any]:
     """The bar and its legend; what is beyond the last shade is one."""
-    told = [part for part in parts if part[1]]
-    if len(told) > SHADES:
-        rest = sum(people for _, people in told[SHADES - 1 :])
-        told = [*told[: SHADES - 1], ("fewer", rest)]
-    shades = [*(f"s{n}" for n in range(1, SHADES)), "skipped"]
-    drawn = [(shade, words, people) for shade, (words, people) in zip(shades, told, strict=False)]
+    if len(parts) > len(shades):
+        rest = sum(people for _, people in parts[len(shades) - 1 :])
+        parts = [*parts[: len(shades) - 1], ("get fewer", rest)]
+    drawn = [(shade, words, people) for shade, (words, people) in zip(shades, parts, strict=False) if people]
     legend = tuple(Shade(shade, f"{look.label(words)}: {people:,}") for shade, words, people in drawn)
     return {"bar": charts.stacked_bar(drawn), "legend": legend}
