@@ -133,12 +133,12 @@ class Allotment:
 
     def block(self, low: int, high: int) -> tuple[Groups, dict[int, tuple[int, ...]]]:
         """Readers with low <= id < high that have no row yet, grouped; and what stays owed to those with a carry."""
-        groups, keeps = self.look(low, high)
+        found = self.look(low, high)
         self._store()
-        return groups, keeps
+        return found
 
     def look(self, low: int, high: int) -> tuple[Groups, dict[int, tuple[int, ...]]]:
-        """The same for a few readers, with nothing written: new variants stay among the bodies' `reserved`."""
+        """The same for a few readers, with nothing written: new variants are among the bodies' `reserved`."""
         with self.db.reading() as conn:
             rows = self.audience.read(conn, self.edition, low, high)
             carries = {row[3]: self.audience.carry(conn, row[3]) for row in rows if row[3] is not None}

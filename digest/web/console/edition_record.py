@@ -20,7 +20,7 @@ from digest.delivery import runs
 from digest.staff import activity
 from digest.staff.accounts import EDITOR
 from digest.web import look
-from digest.web.console import door, editions, frame
+from digest.web.console import door, edition_looks, frame
 from digest.web.forms import Form
 from digest.web.look import WebRequest
 from subscribers import rolls, sheets
@@ -29,7 +29,7 @@ from subscribers import rolls, sheets
 def download(request: WebRequest, form: Form) -> Response[Any]:
     """The record as CSV."""
     site, account = look.of(request), door.of(request).account
-    number = editions.number_of(request)
+    number = edition_looks.number(request)
     with site.home.db.reading() as conn:
         runs.one(conn, number)
     deed = partial(activity.record, by=account, deed="exported", thing=f"edition {number}", now=site.clock())

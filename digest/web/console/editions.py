@@ -34,16 +34,13 @@ from digest.errors import DigestError, NotFound, Refused
 from digest.staff import activity, approvals
 from digest.staff.accounts import EDITOR, VIEWER, Account
 from digest.web import look
-from digest.web.console import badges, before, charts, door, edition_log, frame, getting_on, reviewing
-from digest.web.console import preview as preview_
-from digest.web.console.before import Place
-from digest.web.console.preview import Mail, View
+from digest.web.console import badges, charts, door, edition_log, edition_looks, frame, getting_on, reviewing
 from digest.web.forms import Form
 from digest.web.look import Site, WebRequest
 from subscribers import explaining, records
 from subscribers.audience import Audience
 
-HERE = "/staff/editions"
+HERE = edition_looks.HERE
 PEOPLE = 50  # named on one page
 SOON = timedelta(hours=1)
 NOT_DONE = "changed"
@@ -89,7 +86,7 @@ def show(request: WebRequest) -> Response[Any]:
 
 
 def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Response[Any]:
-    site, number = look.of(request), number_of(request)
+    site, number = look.of(request), edition_looks.number(request)
     with site.home.db.reading() as conn:
         listed = runs.one(conn, number)
         edition = listed.edition
@@ -100,11 +97,11 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         people = records.unreached(conn, number, most=PEOPLE) if edition.plan_done_at else []
         waits = reviewing.look(conn, site, door.of(request).account, edition)
         log = edition_log.steps(conn, listed)
-        looked = _before(conn, request, site, edition) if _is_weighed(edition) else {}
-        people_of_letter = waits.people if waits and waits.people and edition.is_letter else None
-        view = View.of(request, f"{HERE}/{number}", people=people_of_letter or "")
-        shows = not looked and (stories or letter)
-        mail = _whole(conn, site, edition, view, "", people_of_letter or 1) if shows else None
+        if edition_looks.is_weighed(edition):
+            looked = edition_looks.before_it_goes(conn, request, site)
+        else:
+            empty, count = not (stories or letter), waits.people if waits else None
+            looked = edition_looks.mail_alone(conn, request, site, edition, empty=empty, people=count)
     return frame.page(
         request,
         "edition.html",
@@ -125,7 +122,7 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
         shown=door.shown(request),
         starts=_starts(site, edition),
         mark=badges.mark,
-        **(looked or preview_.page(request, view, mail, {})),
+        **looked,
         **words(site),
     )
 
@@ -133,43 +130,6 @@ def _page(request: WebRequest, *, status: int = 200, fault: str = "") -> Respons
 def refused(request: WebRequest, why: str) -> Response[Any]:
     """The page with why something was not done."""
     return _page(request, status=409, fault=why)
-
-
-def _before(conn: Connection, request: WebRequest, site: Site, edition: Edition) -> dict[str, Any]:
-    """Of an edition that waits for approval: all that is to be known before it goes."""
-    here = place(conn, request, site)
-    found = before.count(conn, site, here.proposal)
-    return before.context(conn, request, site, here, found) | {"reach": found}
-
-
-def _is_weighed(edition: Edition) -> bool:
-    """Whether it is an edition of a series that waits for approval: all is said of it that can be known before."""
-    return edition.state == REVIEW and not edition.is_letter
-
-
-def place(conn: Connection, request: WebRequest, site: Site) -> Place:
-    """The edition that the address names, while it waits for approval. Raises NotFound, or Refused for others."""
-    edition = editions.find(conn, number_of(request))
-    if not _is_weighed(edition):
-        raise Refused(f"Edition {edition.id} is {edition.shown_state} and waits for nobody. Look at it as it is.")
-    proposal = proposals.of_edition(conn, site.home.settings, edition, now=site.clock())
-    return Place(proposal, f"{HERE}/{edition.id}", f"edition {edition.id}")
-
-
-def _whole(conn: Connection, site: Site, edition: Edition, view: View, language: str, people: int) -> Mail:
-    """The mail; as one person gets it as long as the edition waits for approval.
-
-    A letter says to how many `people` it goes as long as they are not counted.
-    """
-    if _is_weighed(edition) and view.reader:
-        proposal = proposals.of_edition(conn, site.home.settings, edition, now=site.clock())
-        found = before.mail(conn, site, proposal, view)
-    else:
-        of_all = previews.of_edition(conn, site.home, edition, language=language, people=people, now=site.clock())
-        found = preview_.of_whole(of_all)
-    if found is None:
-        raise Refused(f"Edition {edition.id} holds no items of its own, so there is no mail to look at.")
-    return found
 
 
 def _starts(site: Site, edition: Edition) -> str:
@@ -243,21 +203,6 @@ def result(one: Listed) -> str:
     return " ".join(parts)
 
 
-# --- the mail itself -------------------------------------------------------------------------------------------
-
-
-def preview(request: WebRequest) -> Response[Any]:
-    """The mail as a page that does nothing, for the frame on the edition's page; `part=text` is its text."""
-    site, asked = look.of(request), request.query_params
-    language, people = asked.get("language", ""), frame.number(asked.get("people", "")) or 1
-
-    def make(view: View) -> Mail:
-        with site.home.db.reading() as conn:
-            return _whole(conn, site, editions.find(conn, number_of(request)), view, language, people)
-
-    return preview_.answer(request, make)
-
-
 # --- deeds -----------------------------------------------------------------------------------------------------
 
 
@@ -268,7 +213,7 @@ def _deed(done: str, deed: str, step: Callable[[Connection, Site, Edition, Accou
     """
 
     def do(request: WebRequest, form: Form) -> Response[Any]:
-        site, account, number = look.of(request), door.of(request).account, number_of(request)
+        site, account, number = look.of(request), door.of(request).account, edition_looks.number(request)
 
         def both(conn: Connection) -> str:
             before = editions.find(conn, number)
@@ -293,7 +238,7 @@ def _record(conn: Connection, site: Site, account: Account, deed: str, before: E
 
 def approve(request: WebRequest, form: Form) -> Response[Any]:
     """Lets what waits go out, exactly as it was seen."""
-    site, account, number = look.of(request), door.of(request).account, number_of(request)
+    site, account, number = look.of(request), door.of(request).account, edition_looks.number(request)
     seen = form.one("contents")
     step = partial(approvals.approve, home=site.home, number=number, by=account, seen=seen)
     try:
@@ -308,7 +253,7 @@ def _refuse_unfit(site: Site, number: int, seen: str) -> None:
     """Raises Refused when something in the mail that was seen must be fixed first."""
     with site.home.db.reading() as conn:
         edition = editions.find(conn, number)
-        if not _is_weighed(edition) or seen != edition.content_hash:
+        if not edition_looks.is_weighed(edition) or seen != edition.content_hash:
             return
         proposal = proposals.of_edition(conn, site.home.settings, edition, now=site.clock())
         if proposal.stories:
@@ -348,7 +293,7 @@ def _settle(conn: Connection, site: Site, edition: Edition, account: Account, fo
 
 def cancel_page(request: WebRequest) -> Response[Any]:
     """Asks before the rest of an edition is stopped."""
-    site, number = look.of(request), number_of(request)
+    site, number = look.of(request), edition_looks.number(request)
     with site.home.db.reading() as conn:
         listed = runs.one(conn, number)
     return frame.page(request, "cancel.html", here=HERE, one=listed, **words(site))
@@ -356,7 +301,7 @@ def cancel_page(request: WebRequest) -> Response[Any]:
 
 def cancel(request: WebRequest, form: Form) -> Response[Any]:
     """Stops the rest of an edition."""
-    site, account, number = look.of(request), door.of(request).account, number_of(request)
+    site, account, number = look.of(request), door.of(request).account, edition_looks.number(request)
     drop, people = form.one("items") == "drop", Audience(site.home.keys, site.home.settings.site.url)
 
     def record(conn: Connection, before: Edition) -> None:
@@ -371,18 +316,9 @@ def cancel(request: WebRequest, form: Form) -> Response[Any]:
     return frame.redirect(f"{HERE}/{number}?done=cancelled")
 
 
-def number_of(request: WebRequest) -> int:
-    """The number of the edition that an address names. Raises NotFound."""
-    number = frame.number(request.path_params["number"])
-    if number is None:
-        raise NotFound("There is no such edition.")
-    return number
-
-
 HANDLERS = [
     frame.page_at("/editions", VIEWER, show_all),
     frame.page_at("/editions/{number:str}", VIEWER, show),
-    frame.page_at("/editions/{number:str}/mail", VIEWER, preview),
     frame.deed_at("/editions/{number:str}/approve", EDITOR, approve),
     frame.deed_at("/editions/{number:str}/undo", EDITOR, _deed("undone", "stopped in time", _undo)),
     frame.deed_at("/editions/{number:str}/pause", EDITOR, _deed("paused", "paused", _pause)),

@@ -20,7 +20,7 @@ from digest.errors import NotFound, Refused
 from digest.staff import activity, looks
 from digest.staff.accounts import EDITOR, VIEWER
 from digest.web import look
-from digest.web.console import before, door, editions, frame, people, sending, trials, who
+from digest.web.console import before, door, edition_looks, editions, frame, people, sending, trials, who
 from digest.web.console.before import Place
 from digest.web.console.preview import View
 from digest.web.forms import Form
@@ -142,7 +142,7 @@ def _part(request: WebRequest) -> Part:
 
 
 KINDS = (
-    Kind("/editions/{number:str}", VIEWER, editions.place, editions.refused),
+    Kind("/editions/{number:str}", VIEWER, edition_looks.place, editions.refused),
     Kind("/send/{digest:str}/{cadence:str}", EDITOR, sending.place, sending.refused),
 )
 HANDLERS = [

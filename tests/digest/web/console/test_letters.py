@@ -16,7 +16,7 @@ from digest.delivery.transports.base import Answer
 from digest.editions import Edition
 from digest.letters import Segment
 from digest.staff import activity
-from digest.web.console import confirming
+from digest.web.console import confirming, trials
 from tests.digest.web.console.conftest import AUTHOR, EDITOR, OWNER, VIEWER, Browser, Console
 from tests.stage import Stage
 
@@ -220,6 +220,28 @@ def test_the_check_shows_the_mail_what_was_found_and_to_how_many(console: Consol
     assert "To those of Weekly digest who take Hiring." in page
     assert "sandbox;" in mail.headers["content-security-policy"]
     assert "our meeting is on October 4." in browser.get(f"{path}/mail?part=text").text
+
+
+def test_a_letter_is_seen_by_each_and_tested_by_whoever_writes_it(console: Console, stage: Stage) -> None:
+    stage.pause("bob")
+    browser = console.browser(EDITOR)
+    path = begin(browser)
+    page = browser.get(f"{path}/check?view=wide&colors=dark&reader={stage.ids['ann']}").text
+    frame = re.search(r'<iframe class="mail wide" src="([^"]+)"', page)
+    assert frame
+    mail = browser.get(frame[1].replace("&amp;", "&")).text
+    assert 'content="dark"' in mail
+    assert "a•••" in mail or "a••" in mail
+    assert "Nothing for them: they have paused." in browser.get(f"{path}/check?reader={stage.ids['bob']}").text
+    assert browser.post(f"{path}/test", reader=str(stage.ids["bob"])).status_code == 409
+    assert "Nothing for them: they have paused." in browser.page
+    location = browser.post(f"{path}/test", view="text").headers["location"]
+    assert "view=text" in location
+    assert "The test to tom@example.org" in browser.get(location.partition("#")[0]).text
+    with console.home.db.reading() as conn:
+        (line,) = activity.lines(conn, deed=trials.DEED)
+        subject = conn.exec_driver_sql("SELECT subject FROM notices").scalar_one()
+    assert (line.thing, subject) == ("letter draft 1", "[Test] Our meeting")
 
 
 def test_what_must_be_fixed_blocks_it_and_is_named(console: Console, stage: Stage) -> None:
