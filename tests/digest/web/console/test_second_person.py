@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from digest import config, editions, letter_drafts, tables
+from digest import config, tables
 from digest.editions import Edition
 from digest.staff import accounts, activity
 from tests.digest.web.console import test_letters as letters
@@ -78,6 +78,14 @@ def lines(console: Console, deed: str) -> list[activity.Line]:
         return activity.lines(conn, deed=deed)
 
 
+def told(console: Console) -> list[tuple[str, bool]]:
+    """The mails to staff: their subject, and whether they lead to the first edition's page."""
+    n, page = tables.notices, b"http://127.0.0.1:8080/staff/editions/1"
+    with console.home.db.reading() as conn:
+        mails = conn.execute(sa.select(n.c.subject, n.c.message).where(n.c.kind == "staff").order_by(n.c.id)).all()
+    return [(mail.subject, page in mail.message.replace(b"=\r\n", b"")) for mail in mails]
+
+
 # --- editions --------------------------------------------------------------------------------------------------
 
 
@@ -100,22 +108,17 @@ def test_a_send_waits_for_somebody_else_and_then_for_the_time_to_stop_it(
     assert (edition.state, edition.approved_by) == ("frozen", "Dana Ruiz")
     assert "Starts in 5:00." in tom.get(path).text
     assert "Sent by Tom Okafor, approved by Dana Ruiz." in tom.page
+    (asked,), (approved,) = lines(console, "asked for approval of"), lines(console, "approved")
+    assert (asked.name, asked.after) == ("Tom Okafor", {"people": 2, "what": "new", "state": "review"})
+    assert (approved.name, approved.thing) == ("Dana Ruiz", f"edition {edition.id}")
+    assert approved.before == {"state": "review", "sent by": "Tom Okafor"}
+    assert approved.after == {"state": "frozen", "contents": edition.content_hash}
+    assert told(console) == [("Waiting for you: Weekly digest", True)]
     stage.now = console.now
     assert not stage.plan(edition)
     stage.later(minutes=5)
     assert stage.plan(edition)
     assert stage.see_through(edition).state == "sent"
-
-
-def test_an_approval_is_recorded_with_what_was_approved(console: Console, tom: Browser, dana: Browser) -> None:
-    path = send(tom)
-    approve(dana, path)
-    (asked,), (approved,) = lines(console, "asked for approval of"), lines(console, "approved")
-    assert (asked.name, asked.after) == ("Tom Okafor", {"people": 2, "what": "new", "state": "review"})
-    edition = found(console, path)
-    assert (approved.name, approved.thing) == ("Dana Ruiz", f"edition {edition.id}")
-    assert approved.before == {"state": "review", "sent by": "Tom Okafor"}
-    assert approved.after == {"state": "frozen", "contents": edition.content_hash}
 
 
 def test_the_author_cannot_approve_even_when_the_form_is_sent_all_the_same(
@@ -194,16 +197,6 @@ def test_what_the_clock_made_is_approved_by_any_editor(console: Console, stage: 
     assert stage.find(edition).starts_at == edition.starts_at  # no time to stop it is added to a run
 
 
-def test_staff_are_told_by_mail_that_it_waits(console: Console, tom: Browser) -> None:
-    path = send(tom)
-    ask(tom)
-    n = tables.notices
-    with console.home.db.reading() as conn:
-        told = conn.execute(sa.select(n.c.subject, n.c.message).where(n.c.kind == "staff").order_by(n.c.id)).all()
-    assert [one.subject for one in told] == ["Waiting for you: Weekly digest", "Waiting for you: “Our meeting”"]
-    assert f"http://127.0.0.1:8080{path}" in told[0].message.replace(b"=\r\n", b"").decode()
-
-
 # --- letters ---------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +212,7 @@ def test_a_letter_waits_for_somebody_else_and_goes_out_exactly_so(
     assert f'src="{path}/mail?people=2&amp;' in page
     assert "The subject is short enough for phones." in page
     assert "Waiting for approval" in dana.get(letters.PAGE).text
+    assert told(console) == [("Waiting for you: “Our meeting”", True)]
     console.later(hours=2)
     assert approve(dana, path).endswith("?done=approved")
     edition = found(console, path)
@@ -265,6 +259,9 @@ def test_other_people_are_another_letter_to_approve(console: Console, tom: Brows
     assert "who take Hiring." in dana.get(again).text
     assert dana.post(f"{again}/approve", contents=contents[1]).headers["location"].endswith("?done=changed")
     assert found(console, again).state == "review"
+    tom.get(again)
+    assert "done=back" in tom.post(f"{again}/undo").headers["location"]
+    assert found(console, again).state == "skipped"
 
 
 def test_a_letter_that_is_not_approved_at_its_moment_waits_and_goes_when_it_is(
@@ -293,23 +290,3 @@ def test_an_approved_letter_keeps_its_later_moment(console: Console, tom: Browse
     tom.get(path)
     back = tom.post(f"{path}/undo").headers["location"]
     assert "its approval is void" in tom.get(back).text
-
-
-def test_a_letter_is_taken_back_as_a_draft(console: Console, tom: Browser) -> None:
-    path = ask(tom)
-    tom.get(path)
-    answer = tom.post(f"{path}/undo")
-    assert "done=back" in answer.headers["location"]
-    assert found(console, path).state == "skipped"
-    with console.home.db.reading() as conn:
-        assert len(letter_drafts.unsent(conn)) == 1
-
-
-def test_without_the_rule_nobody_is_asked(console: Console, tom: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(vars(console.home.settings), "staff", config.StaffSection())
-    assert "Send to 2 people" in tom.get(sending.PAGE).text
-    path = sending.press(tom).headers["location"]
-    assert found(console, path).state == "frozen"
-    assert "Sent by Tom Okafor." in tom.get(path).text
-    with console.home.db.reading() as conn:
-        assert editions.all_editions(conn, states=("review",)) == []

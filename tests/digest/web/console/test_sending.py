@@ -65,6 +65,7 @@ def test_a_send_can_be_stopped_until_its_time_is_over(console: Console, stage: S
         with console.home.db.reading() as conn:
             assert (editions.find(conn, number).state == "sending") is planned
     assert "3 still to go" in browser.get(path).text
+    assert "Sent by Tom Okafor." in browser.page
     with console.home.db.reading() as conn:
         assert activity.lines(conn)[0].after == {"people": 3, "what": "new", "state": "frozen"}
 
