@@ -227,6 +227,7 @@ def test_every_page_is_for_everyone(browser: Browser, office: Office) -> None:
         "send/weekly/weekly/people?by=by_topic&value=hiring",
         "editions/2?view=text&reader=1",
         "letters/1/check",
+        "health",
         "activity",
         "activity/staff/2/end",
         "account",
