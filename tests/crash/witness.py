@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from digest import schema
+from digest import editions, schema
 from digest.db import Database
+from digest.delivery import provider_sums
 from digest.tables import State, batches, deliveries, occurrences
 from digest.tables import editions as editions_table
 from subscribers.tables import subscribers, subscriptions
@@ -87,10 +88,20 @@ class Witness:
             return set(conn.scalars(query))
 
     def faults(self) -> list[str]:
-        """What is wrong with the database itself: its file, and the version of its schema."""
-        found = self.integrity()
+        """What is wrong with the database itself: its file, the version of its schema, and sums of what has ended."""
+        found = [*self.integrity(), *self._wrong_sums()]
         if (current := schema.current(self._db)) != schema.head():
             found.append(f"the schema is {current}, not {schema.head()}")
+        return found
+
+    def _wrong_sums(self) -> list[str]:
+        """Ended editions whose sums by mail provider are not what the rows say."""
+        found = []
+        with self._engine.connect() as conn:
+            for edition in editions.all_editions(conn, states=(editions.SENT, editions.CANCELLED)):
+                kept, rows = provider_sums.of_edition(conn, edition), provider_sums.count(conn, edition.id)
+                if set(kept.sums) != set(rows.sums):
+                    found.append(f"edition {edition.id} has the sums {kept.sums}, and its rows say {rows.sums}")
         return found
 
     def integrity(self) -> list[str]:
