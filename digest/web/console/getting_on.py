@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from digest import editions
+from digest import clock_passes, editions
 from digest.delivery import allowance, progress, provider_sums, providers, runs
 from digest.delivery.allowance import Patience
 from digest.delivery.pace import Grant, Pace
@@ -74,10 +74,19 @@ def look(conn: Connection, site: Site, one: Listed) -> GettingOn:
     pace = site.home.settings.pace
     shut = Pace(pace, zone=site.home.settings.site.time_zone, carrier=site.home.settings.transport.kind)
     got_on = progress.look(conn, edition.id, now=site.clock())
-    said = sentence(site, got_on, shut.blocked(conn, site.clock()))
+    said = _without_clock(conn, site, got_on) or sentence(site, got_on, shut.blocked(conn, site.clock()))
     rate = f"{got_on.rate * 60:,.0f}"
     limit = f"Limit: {pace.per_second * 60:,.0f} a minute, set by you." if pace.per_second else ""
     return GettingOn(said, rate, limit, facts.at, facts.reasons, facts.adds_up)
+
+
+def _without_clock(conn: Connection, site: Site, got_on: Progress) -> str:
+    """That it is not the mail server which is silent, but the program that sends."""
+    heard = clock_passes.look(conn, now=site.clock()) if got_on.silent_since is not None else None
+    if heard is None or not heard.silent:
+        return ""
+    since = "has never run here" if heard.last is None else f"has been silent since {_at(site, heard.last)}"
+    return f"{_stop(f'The scheduler {since}')} Nothing goes until it runs again."
 
 
 def sentence(site: Site, got_on: Progress, shut: Grant | None) -> str:

@@ -53,7 +53,7 @@ def _scheduler(site: Site, heard: Heard) -> Finding:
             FIX,
             "The scheduler is silent.",
             "Nothing goes out by itself while it does not run.",
-            "Start `digest serve` again, or the `digest run` that cron was to call.",
+            "Start “digest serve” again, or the “digest run” that cron was to call.",
             "Whoever looks after the server",
             figure="never" if heard.last is None else frame.moment(site, heard.last),
         )

@@ -10,7 +10,7 @@ import lxml.html
 import pytest
 import sqlalchemy as sa
 
-from digest import tables
+from digest import clock_passes, tables
 from digest.delivery.pace import Grant, Pace
 from digest.delivery.progress import Progress
 from digest.delivery.transports.base import Answer
@@ -66,6 +66,18 @@ def test_an_edition_under_way_is_told_by_mail_provider(console: Console, stage: 
     assert "Still to go" in page
     assert f'<a href="{path(edition)}">Refresh</a>' in page
     assert "These numbers do not add up" not in page
+
+
+def test_without_the_scheduler_the_mail_server_is_not_to_blame(console: Console, stage: Stage) -> None:
+    edition = stage.cycle()
+    with console.home.db.transaction() as conn:
+        clock_passes.note(conn, now=NOW)
+    browser = console.browser(VIEWER)
+    console.later(minutes=2)
+    assert "Waiting for the mail server since 7:00 a.m." in plain(browser.get(path(edition)).text)
+    console.later(minutes=10)
+    said = "The scheduler has been silent since 7:00 a.m. Nothing goes until it runs again."
+    assert said in plain(browser.get(path(edition)).text)
 
 
 def test_numbers_that_do_not_add_up_are_said(console: Console, stage: Stage) -> None:
