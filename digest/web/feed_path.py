@@ -134,7 +134,7 @@ class Shelf:
         self._stamp = home.feeds / feeds.STAMP
         self._seen: Mark | None = None
         self._changed: tuple[float, ...] | None = None  # the store's files, when they were last asked about
-        self._said = home.settings  # what the files in memory were made ready with
+        self._said = home.settings  # what the files were last built with
         self.past = feed_deltas.Past()
 
     def is_behind(self) -> bool:
@@ -172,7 +172,6 @@ class Shelf:
         self.home.follow()
         if self._said is not self.home.settings:
             self._changed, self._said = None, self.home.settings
-            self._ready.clear()
         changed = self.home.db.files_changed()
         if changed is not None and changed == self._changed and _mark(self._stamp) == self._seen is not None:
             return

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from lxml import html
 
-from digest import feeds, items
+from digest import feeds, items, settings_file
 from digest.config import FeedsSection
 from digest.feeds import files, formats
 from digest.feeds.formats import Feed
@@ -342,6 +342,24 @@ def test_a_store_whose_files_stand_untouched_is_not_asked(filled: Home, monkeypa
     age(60)
     shelf.refresh()
     assert (filled.feeds / feeds.STAMP).exists()
+
+
+def test_feeds_have_the_name_that_is_set_by_now_though_the_store_stands_untouched(filled: Home) -> None:
+    shelf, long_ago = FeedPath(nothing, filled).shelf, time.time() - 60
+
+    def named(name: str) -> bool:
+        for path in filled.path.glob("digest.db*"):
+            os.utime(path, (long_ago, long_ago))
+        shelf.refresh()
+        file = shelf.find("all.rss")
+        assert file is not None
+        return f"<title>{name}</title>".encode() in file.forms[False, False].body["body"]
+
+    assert named("Path to Public Safety")
+    assert named("Path to Public Safety")  # by now the store is known to stand
+    with settings_file.held(filled.path) as held:
+        held.write(held.changed({"site.name": "Other news"})[0])
+    assert named("Other news")
 
 
 def test_when_the_store_cannot_be_asked_the_files_are_served(filled: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ def test_a_change_holds_at_once_and_stands_in_the_record(console: Console, owner
     answer = save(owner, "names", **{"site.name": "Other news", "site.languages": "en, es"})
     assert answer.status_code == 303
     assert "Saved: Names, languages and zone." in owner.get(answer.headers["location"]).text
-    assert "Other news" in owner.get("/").text
+    assert '<a class="name" href="/">Other news</a>' in owner.get("/").text
     assert "Other news" in owner.get("/feeds/all.rss").text
     assert file_of(console)["site"]["name"] == "Other news"
     assert file_of(console)["site"]["languages"] == ["en", "es"]
