@@ -107,6 +107,7 @@ class Edition:
 COLUMNS = [t.c[name] for name in Edition.__dataclass_fields__]
 
 
+LARGEST = 2**31 - 1  # number that a database can hold; whoever asks for another one asks for none
 # Built once: senders read their edition in every commit.
 _FIND = sa.select(*COLUMNS).where(t.c.id == sa.bindparam("number"))
 _HOLD_SERIES = (
@@ -130,7 +131,8 @@ def from_row(row: sa.Row[Any]) -> Edition:
 
 def find(conn: Connection, number: int, *, lock: bool = False, share: bool = False) -> Edition:
     """The edition with this permanent number; `lock` or `share` hold it until the commit. Raises NotFound."""
-    row = conn.execute(_FIND_LOCKED if lock else _FIND_SHARED if share else _FIND, {"number": number}).one_or_none()
+    query = _FIND_LOCKED if lock else _FIND_SHARED if share else _FIND
+    row = conn.execute(query, {"number": number}).one_or_none() if 0 < number <= LARGEST else None
     if row is None:
         raise NotFound(f"There is no edition {number}. `digest editions list` shows those there are.")
     return from_row(row)

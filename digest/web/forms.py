@@ -66,6 +66,21 @@ class Form:
         """A long text exactly as it was typed, its lines ending in LF: what may stay of it is for `markup` to say."""
         return self._one(name, most).replace("\r\n", "\n").replace("\r", "\n").strip()
 
+    def typed(self, *names: str) -> dict[str, str]:
+        """These fields as they came, whatever is wrong with them, so that nobody has to type them again."""
+        first = {name: next(iter(self.fields.get(name, ())), "") for name in names}
+        return {name: _UNFIT.sub("", value.replace("\r\n", "\n")) for name, value in first.items()}
+
+    def faults(self, *names: str, most: int) -> dict[str, str]:
+        """What is wrong with these fields, by name: those that came twice or are longer than `most`."""
+        wrong = {}
+        for name in names:
+            try:
+                self._one(name, most)
+            except BadInput as error:
+                wrong[name] = error.problem.said
+        return wrong
+
     def file(self, name: str) -> Upload | None:
         """A file, when one was chosen. Raises BadInput when there are several."""
         found = self.files.get(name, ())

@@ -43,7 +43,8 @@ async def ask(request: WebRequest) -> Response[str]:
 
 def _ask(request: WebRequest, form: Form) -> Response[str]:
     site, language = look.of(request), look.language_of(request)
-    say, typed = frame.speaker(site, language), Typed()
+    say, came = frame.speaker(site, language), form.typed("question", "name", "email", "public")
+    typed = Typed(came["question"], came["name"], came["email"], came["public"] == "yes")
     try:
         typed = Typed(
             form.text("question", most=questions.LONGEST),

@@ -101,7 +101,9 @@ def sent(request: WebRequest) -> Response[str]:
 
 def _sign_up(request: WebRequest, form: Form) -> Response[Any]:
     site, language = look.of(request), look.language_of(request)
-    typed, slug = Typed(), ""
+    came = form.typed("email", "what", "often", "zone")
+    typed = Typed(came["email"], came["what"] != "some", form.every("topic"), came["often"], came["zone"])
+    slug = ""
     try:
         slug = form.one("digest")
         typed = _typed(form)

@@ -13,7 +13,7 @@ from typing import Any
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest.errors import BadInput, DigestError, NotFound, Refused
+from digest.errors import DigestError, NotFound, Refused
 from digest.staff import accounts, activity, links, roster
 from digest.staff.accounts import OWNER, VIEWER, Account
 from digest.web import look
@@ -60,13 +60,12 @@ def _page(request: WebRequest, *, status: int = 200, **more: Any) -> Response[An
 def invite(request: WebRequest, form: Form) -> Response[Any]:
     """A new account, and the link for its first sign-in."""
     site, visitor = look.of(request), door.of(request)
-    typed = {name: form.one(name, most=254) for name in ("name", "email", "role")}
+    typed = form.typed("name", "email", "role")
     try:
-        account, token = site.home.db.run(partial(_invite, site, visitor.account, typed))
+        read = {name: form.one(name, most=254) for name in typed}
+        account, token = site.home.db.run(partial(_invite, site, visitor.account, read))
     except DigestError as error:
-        where = error.problem.where if isinstance(error, BadInput) else "email"
-        said = f"{error.problem.why} {error.problem.remedy}" if isinstance(error, BadInput) else str(error)
-        return _page(request, status=400, typed=typed, wrong={where: said})
+        return _page(request, status=400, typed=typed, wrong=frame.wrong(error, "email"))
     return _page(request, link=links.address(site.home.settings.site.url, token), invited=account)
 
 

@@ -5,11 +5,13 @@ Promises: tries are counted as at the sign-in, until one is right. Refuses nothi
 
 from __future__ import annotations
 
+from digest.errors import BadInput
 from digest.staff import passwords
+from digest.staff.accounts import Account
 from digest.web import look
 from digest.web.console import door, tries
 from digest.web.forms import Form
-from digest.web.look import WebRequest
+from digest.web.look import Site, WebRequest
 
 FIELD = "current"
 NOT_YOURS = "That is not your password."
@@ -26,8 +28,15 @@ def fault(request: WebRequest, form: Form) -> tuple[str, int]:
     ip = door.client(request).ip
     if until := tries.count(site, account.email, ip):
         return tries.locked(site, until), 429
-    with site.home.db.reading() as conn:
-        right = passwords.match(conn, account, form.secret(FIELD, most=1000))
-    if right:
+    if right := _is_right(site, account, form):
         tries.forgive(site, account.email, ip)
     return "" if right else NOT_YOURS, 400
+
+
+def _is_right(site: Site, account: Account, form: Form) -> bool:
+    try:
+        typed = form.secret(FIELD, most=1000)
+    except BadInput:
+        return False
+    with site.home.db.reading() as conn:
+        return bool(passwords.match(conn, account, typed))

@@ -95,12 +95,10 @@ def _before(text: str) -> Any:
 def add(request: WebRequest, form: Form) -> Response[Any]:
     """Puts an address on the list."""
     site, account = look.of(request), door.of(request).account
-    email = form.one("email", most=254)
     try:
-        added = site.home.db.run(partial(_add, site, account, email))
+        added = site.home.db.run(partial(_add, site, account, form.one("email", most=254)))
     except BadInput as error:
-        wrong = {"email": f"{error.problem.why} {error.problem.remedy}"}
-        return _page(request, status=400, typed=email, wrong=wrong)
+        return _page(request, status=400, typed=form.typed("email")["email"], wrong={"email": error.problem.said})
     return frame.redirect(f"{HERE}?done={'added' if added else 'there'}")
 
 
@@ -131,14 +129,13 @@ def _allow(request: WebRequest, *, status: int = 200, **more: Any) -> Response[A
 def allow(request: WebRequest, form: Form) -> Response[Any]:
     """Takes an address off the list; somebody who is known is asked to confirm."""
     site, account = look.of(request), door.of(request).account
-    typed = {"email": form.one("email", most=254), "why": form.one("why", most=1_000)}
+    typed = form.typed("email", "why")
     try:
-        to = site.home.db.run(partial(_take_off, site, account, typed["email"], typed["why"]))
-    except BadInput as error:
-        wrong = {error.problem.where: f"{error.problem.why} {error.problem.remedy}"}
-        return _allow(request, status=400, typed=typed, wrong=wrong)
+        email, why = form.one("email", most=254), form.one("why", most=1_000)
+        to = site.home.db.run(partial(_take_off, site, account, email, why))
     except DigestError as error:
-        return _allow(request, status=409, typed=typed, wrong={"email": str(error)})
+        status = 400 if isinstance(error, BadInput) else 409
+        return _allow(request, status=status, typed=typed, wrong=frame.wrong(error, "email"))
     return frame.redirect(to)
 
 

@@ -206,6 +206,9 @@ def result(one: Listed) -> str:
 # --- deeds -----------------------------------------------------------------------------------------------------
 
 
+EVERYBODY = "all"  # of whom something is decided at once
+
+
 def _deed(done: str, deed: str, step: Callable[[Connection, Site, Edition, Account, Form], str | None]) -> frame.Do:
     """A form's handler: the step in one transaction with its line in the record, then the edition's page.
 
@@ -283,9 +286,10 @@ def _resume(conn: Connection, site: Site, edition: Edition, account: Account, fo
 def _settle(conn: Connection, site: Site, edition: Edition, account: Account, form: Form) -> None:
     people = Audience(site.home.keys, site.home.settings.site.url)
     given = form.one("person")
-    ids = [int(given)] if given.isascii() and given.isdigit() else None
-    if given and ids is None:
+    number = frame.number(given)
+    if number is None and given != EVERYBODY:
         raise NotFound("There is no such person.")
+    ids = None if number is None else [number]
     settled = closing.settle(conn, edition.id, people, ids, arrived=form.one("fate") == "arrived", now=site.clock())
     if settled.too_early and not settled.settled:
         raise Refused("Less than 15 minutes have passed since the hand-over: an answer may still come. Wait for it.")

@@ -66,7 +66,7 @@ def code(request: WebRequest, form: Form) -> Response[Any]:
     until = tries.count(site, visitor.account.email, client.ip)
     entry = None
     if not until:
-        step = partial(_by_code, site, visitor, form.one("code", most=40), client, now)
+        step = partial(_by_code, site, visitor, form.typed("code")["code"][:40], client, now)
         entry = site.home.db.run(step)
     if entry is None:
         said = tries.locked(site, until) if until else CODE

@@ -90,12 +90,12 @@ def _arrival_page(request: WebRequest, *, status: int = 200, **more: Any) -> Res
 def rehearse(request: WebRequest, form: Form) -> Response[Any]:
     """Tries it, and goes on to what would happen."""
     site, arrival = look.of(request), _arrival(request)
-    typed = {"words": form.text("words", most=4_000), "digest": form.one("digest")}
     try:
-        arrivals.rehearse(site.home, arrival, **typed, now=site.clock())
+        read = {"words": form.text("words", most=4_000), "digest": form.one("digest")}
+        arrivals.rehearse(site.home, arrival, **read, now=site.clock())
     except BadInput as error:
-        wrong = {error.problem.where: f"{error.problem.why} {error.problem.remedy}"}
-        return _arrival_page(request, status=400, typed=typed, wrong=wrong)
+        wrong = frame.wrong(error, "words")
+        return _arrival_page(request, status=400, typed=form.typed("words", "digest"), wrong=wrong)
     return frame.redirect(f"{HERE}/{arrival.id}")
 
 

@@ -7,13 +7,13 @@ field. Serves the pages on which letters are written and checked.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from digest import editions, publications, rules
+from digest import editions, markup, publications, rules
 from digest.errors import BadInput, DigestError, NotFound
 from digest.letter_drafts import Draft, Text
 from digest.letters import Segment
@@ -34,6 +34,7 @@ class Typed:
     text: str = ""
     topics: tuple[str, ...] = ()
     revision: int = 0
+    wrong: Mapping[str, str] = field(default_factory=dict)  # with how it came, by field
 
 
 def of_draft(conn: Connection, draft: Draft) -> Typed:
@@ -75,13 +76,17 @@ def terms(conn: Connection, site: Site, segment: Segment) -> list[str]:
 
 def read(form: Form) -> Typed:
     """What was typed."""
-    fields = {name: form.one(name, most=LINE) for name in FIELDS}
-    return Typed(fields, form.text("text", most=LONG), form.every("topics"), frame.number(form.one("revision")) or 0)
+    fields = {name: markup.line(text) for name, text in form.typed(*FIELDS).items()}
+    wrong = form.faults(*FIELDS, most=LINE) | form.faults("text", most=LONG)
+    text, revision = form.typed("text")["text"].strip(), frame.number(form.typed("revision")["revision"])
+    return Typed(fields, text, form.every("topics"), revision or 0, wrong)
 
 
 def text_of(conn: Connection, typed: Typed) -> Text:
     """Raises BadInput, naming the field, for what cannot be understood of whom it is for."""
     fields = typed.fields
+    for name, said in typed.wrong.items():
+        raise BadInput(name, said, "")
     try:
         digest = publications.find(conn, fields["digest"])
         segment = _segment(conn, digest, typed)
@@ -122,5 +127,5 @@ def _edition(conn: Connection, name: str, text: str) -> int | None:
 def fault(error: DigestError) -> dict[str, str]:
     """What is wrong, by field."""
     if isinstance(error, BadInput):
-        return {error.problem.where: f"{error.problem.why} {error.problem.remedy}"}
+        return {error.problem.where: error.problem.said}
     return {"subject": str(error)}

@@ -200,7 +200,7 @@ def send(request: WebRequest, form: Form) -> Response[Any]:
     except NotFound:
         raise
     except (Unconfirmed, DigestError) as error:
-        typed = {name: form.one(name) for name in WHEN}
+        typed = form.typed(*WHEN)
         return _page(request, typed, status=409, wrong=_wrong(error))
     return frame.redirect(f"{pages.HERE}/{edition.id}")
 

@@ -76,16 +76,12 @@ def browser(agent: str) -> str:
 def change(request: WebRequest, form: Form) -> Response[Any]:
     """Another name or address; the address lets somebody in, so it asks for the password."""
     site, visitor = look.of(request), door.of(request)
-    typed = _who(form)
+    typed = form.typed("name", "email")
     fault, status = again.fault(request, form) if typed["email"] != visitor.account.email else ("", 400)
-    wrong = {"proof": fault} if fault else _tried(site, partial(_change, site, visitor, typed))
+    wrong = {"proof": fault} if fault else _tried(site, partial(_change, site, visitor, form))
     if wrong:
         return _page(request, status=status, wrong=wrong, typed=typed)
     return frame.redirect(f"{door.ACCOUNT}?done=changed")
-
-
-def _who(form: Form) -> dict[str, str]:
-    return {"name": form.one("name"), "email": form.one("email", most=254)}
 
 
 def _tried(site: Site, step: Callable[[Connection], object]) -> dict[str, str]:
@@ -97,9 +93,9 @@ def _tried(site: Site, step: Callable[[Connection], object]) -> dict[str, str]:
     return {}
 
 
-def _change(site: Site, visitor: Visitor, typed: dict[str, str], conn: Connection) -> Account:
+def _change(site: Site, visitor: Visitor, form: Form, conn: Connection) -> Account:
     before = visitor.account
-    after = accounts.change(conn, before.id, **typed)
+    after = accounts.change(conn, before.id, name=form.one("name"), email=form.one("email", most=254))
     told = {"before": {"name": before.name}, "after": {"name": after.name}}
     activity.record(conn, after, "changed their account", "account", now=site.clock(), **told)
     return after
@@ -107,20 +103,22 @@ def _change(site: Site, visitor: Visitor, typed: dict[str, str], conn: Connectio
 
 def set_password(request: WebRequest, form: Form) -> Response[Any]:
     """A new password; the other sessions end. The first time they also say who they are."""
-    site, visitor, typed = look.of(request), door.of(request), _who(form)
-    new, repeated = form.secret("password", most=1000), form.secret("repeated", most=1000)
+    site, visitor = look.of(request), door.of(request)
     fault, status = again.fault(request, form)
-    wrong, cookies = {"current": fault} if fault else {}, list[Cookie]()
-    if not wrong and new != repeated:
-        wrong = {"repeated": "It is not the same as the first one. Type both again."}
-    wrong = wrong or _tried(site, lambda conn: cookies.append(_set_password(site, visitor, typed, new, conn)))
+    cookies = list[Cookie]()
+    wrong = {"current": fault} if fault else {}
+    wrong = wrong or _tried(site, lambda conn: cookies.append(_set_password(site, visitor, form, conn)))
     if wrong:
+        typed = vars(visitor.account) if visitor.account.has_password else form.typed("name", "email")
         return _page(request, status=status, wrong=wrong, typed=typed)
     return frame.redirect(f"{door.ACCOUNT}?done=password", cookies[-1])
 
 
-def _set_password(site: Site, visitor: Visitor, typed: dict[str, str], new: str, conn: Connection) -> Cookie:
-    account = visitor.account if visitor.account.has_password else _change(site, visitor, typed, conn)
+def _set_password(site: Site, visitor: Visitor, form: Form, conn: Connection) -> Cookie:
+    new, repeated = form.secret("password", most=1000), form.secret("repeated", most=1000)
+    if new != repeated:
+        raise BadInput("repeated", "It is not the same as the first one.", "Type both again.")
+    account = visitor.account if visitor.account.has_password else _change(site, visitor, form, conn)
     passwords.set(conn, account, new)
     activity.record(conn, account, "set their password", "account", now=site.clock())
     return _alone(conn, site, visitor)
@@ -164,7 +162,7 @@ def switch_on(request: WebRequest, form: Form) -> Response[Any]:
     fault, status = again.fault(request, form)
     if fault:
         return _factor(request, nonce, status=status, wrong={"current": fault})
-    made = site.home.db.run(partial(_switch_on, site, visitor, nonce, form.one("code", most=40)))
+    made = site.home.db.run(partial(_switch_on, site, visitor, nonce, form.typed("code")["code"]))
     if made is None:
         said = "That code does not fit. Is the clock of your phone right?"
         return _factor(request, nonce, status=400, wrong={"code": said})

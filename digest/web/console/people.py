@@ -199,13 +199,14 @@ def _new(request: WebRequest, *, status: int = 200, **more: Any) -> Response[Any
 def add(request: WebRequest, form: Form) -> Response[Any]:
     """One more person, who gets mail from now on."""
     site, account = look.of(request), door.of(request).account
-    typed = {name: form.one(name) for name in ("email", "name", "digest", "which", "often")}
-    typed["words"] = form.text("words", most=4_000)
+    typed = form.typed("email", "name", "digest", "which", "often", "words")
     kept: dict[str, Any] = {"status": 400, "typed": typed, "chosen": form.every("topic")}
     try:
-        number = site.home.db.run(partial(_add, site, account, typed, form.every("topic")))
+        read = {name: form.one(name) for name in ("email", "name", "digest", "which", "often")}
+        read["words"] = form.text("words", most=4_000)
+        number = site.home.db.run(partial(_add, site, account, read, form.every("topic")))
     except BadInput as error:
-        return _new(request, wrong={error.problem.where: f"{error.problem.why} {error.problem.remedy}"}, **kept)
+        return _new(request, wrong=frame.wrong(error, "email"), **kept)
     except on_behalf.Barred as error:
         link = (look.address(f"{HERE}/do-not-mail", q=typed["email"]), "Look on the do-not-mail list")
         return _new(request, wrong={"email": str(error)}, link=link, **kept)

@@ -17,7 +17,7 @@ from typing import Any
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest import publications, rules
+from digest import markup, publications, rules
 from digest.errors import BadInput, DigestError
 from digest.publications import Digest, Series
 from digest.rules import CADENCES, WEEKDAYS
@@ -33,6 +33,7 @@ from subscribers import offers
 
 LONG = 1000  # characters of a field
 OF_DIGEST = ("name", "description", "from_name", "from_address", "reply_to", "zone")
+FIELDS = (*OF_DIGEST, *(f"{cadence}.{name}" for cadence, names in OF_SERIES.items() for name in names))
 # What a cadence begins with that was never offered; its hour is that of the others.
 NEW = {"weekday": "monday", "month_day": "1", "fewest": "1", "most": "12"}
 NEW |= {"late_hours": "2", "late_policy": "send", "needs_approval": "no"}
@@ -51,13 +52,13 @@ def show(request: WebRequest) -> Response[Any]:
 
 def look_ahead(request: WebRequest, form: Form) -> Response[Any]:
     """The next runs under what is typed; nothing is saved."""
-    return _page(request, _typed(form), seen=form.one("seen"))
+    return _page(request, _typed(form), seen=form.one("seen"), wrong=_unfit(form))
 
 
 def save(request: WebRequest, form: Form) -> Response[Any]:
     """Keeps what is typed, when it can be understood and whatever surprises in it has been seen."""
     site, typed = look.of(request), _typed(form)
-    if wrong := _faults(typed):
+    if wrong := _unfit(form) | _faults(typed):
         return _page(request, typed, seen=form.one("seen"), status=400, wrong=wrong)
     try:
         told = site.home.db.run(partial(_save, request, typed, form))
@@ -117,14 +118,18 @@ def _text(series: Series, name: str) -> str:
 
 
 def _typed(form: Form) -> dict[str, str]:
-    typed = {name: form.one(name, most=LONG) for name in OF_DIGEST}
+    typed = {name: markup.line(text) for name, text in form.typed(*FIELDS).items()}
     ticked = form.every("cadences")
     typed["cadences"] = ",".join(cadence for cadence in CADENCES if cadence in ticked)
-    for key in (f"{cadence}.{name}" for cadence, names in OF_SERIES.items() for name in names):
-        typed[key] = form.one(key, most=LONG)
+    for key in FIELDS:
         if key.endswith("needs_approval") and typed[key] != "yes":
             typed[key] = "no"  # a box that is not ticked sends nothing
     return typed
+
+
+def _unfit(form: Form) -> dict[str, str]:
+    """What is wrong with how it came, by field."""
+    return form.faults(*FIELDS, most=LONG)
 
 
 def _asked(typed: Texts) -> Iterator[str]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from digest import coming, editions, items, moving, occurrences, publications, rules, schedules, timetable
 from digest.delivery import runs
-from digest.errors import DigestError, NotFound
+from digest.errors import BadInput, DigestError, NotFound
 from digest.moving import Move
 from digest.occurrences import Skip
 from digest.publications import Digest, Series
@@ -195,15 +195,17 @@ def _ask(
 
 def skip(request: WebRequest, form: Form) -> Response[Any]:
     """Skips a run."""
-    site, why = look.of(request), form.one("why")
-    if not why:
-        return _ask(request, status=400, wrong={"why": "Say why, for your colleagues. A few words will do."})
+    site, typed = look.of(request), form.typed("why")
     try:
+        why = form.one("why")
+        if not why:
+            raise BadInput("why", "Say why, for your colleagues.", "A few words will do.")
         site.home.db.run(partial(_skip, request, form.one("moment"), why))
     except NotFound:
         raise
     except DigestError as error:
-        return _ask(request, status=409, why=why, wrong={"why": str(error)})
+        status = 400 if isinstance(error, BadInput) else 409
+        return _ask(request, status=status, why=typed["why"], wrong=frame.wrong(error, "why"))
     return frame.redirect(f"{HERE}?done=skipped")
 
 

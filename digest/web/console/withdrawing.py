@@ -30,7 +30,9 @@ def show(request: WebRequest) -> Response[Any]:
     return _page(request)
 
 
-def _page(request: WebRequest, *, why: str = "", wrong: dict[str, str] | None = None) -> Response[Any]:
+def _page(
+    request: WebRequest, *, status: int = 200, why: str = "", wrong: dict[str, str] | None = None
+) -> Response[Any]:
     site = look.of(request)
     with site.home.db.reading() as conn:
         item = item_looks.look_up(conn, request)
@@ -40,7 +42,7 @@ def _page(request: WebRequest, *, why: str = "", wrong: dict[str, str] | None = 
     return frame.page(
         request,
         "withdraw.html",
-        status=400 if wrong else 200,
+        status=status,
         here=HERE,
         item=item,
         path=path(item),
@@ -73,9 +75,9 @@ def withdraw(request: WebRequest, form: Form) -> Response[Any]:
 
     try:
         item = site.home.db.run(both)
-    except BadInput as error:
-        said = f"{error.problem.why} {error.problem.remedy}"
-        return _page(request, why="".join(form.fields.get("why", ())), wrong={"why": said})
+    except (BadInput, Refused) as error:
+        status = 400 if isinstance(error, BadInput) else 409
+        return _page(request, status=status, why=form.typed("why")["why"], wrong=frame.wrong(error, "why"))
     return frame.redirect(f"{path(item)}?done=withdrawn")
 
 

@@ -209,7 +209,9 @@ def test_staff_decide_about_unsure_ones_singly_or_all(console: Console, stage: S
     browser.post(f"{path(edition)}/settle", person=str(stage.ids["ann"]), fate="arrived")
     browser.get(path(edition))
     assert "2 unsure: your decision" in browser.page
-    browser.post(f"{path(edition)}/settle", fate="owed")
+    assert browser.post(f"{path(edition)}/settle", fate="owed").status_code == 409  # nobody is named
+    assert browser.post(f"{path(edition)}/settle", person="9" * 30, fate="owed").status_code == 409
+    browser.post(f"{path(edition)}/settle", person="all", fate="owed")
     assert {name: state for name, (state, _) in stage.rows(edition).items()} == {
         "ann": "accepted",
         "bob": "failed",
