@@ -13,6 +13,7 @@ from typing import Any
 
 CUT = "@@:cut@@"
 KEPT = 32  # results: an edition is looked at again and again before it goes, and inlining is most of what that costs
+SHEETS = 8  # style sheets that are kept as they were read
 
 _BLANK = re.compile(r"\n\s+")
 
@@ -26,6 +27,16 @@ def _offline() -> Any:
         def _load_external(self, url: str) -> str:
             return ""
 
+        def _parse_style_rules(self, css_body: str, ruleset_index: int) -> Any:
+            """Parsed once: a mail has the same rules each time, and reading them takes longer than using them."""
+            key = (css_body, ruleset_index)
+            if key not in parsed:
+                if len(parsed) >= SHEETS:
+                    parsed.clear()
+                parsed[key] = super()._parse_style_rules(css_body, ruleset_index)
+            return parsed[key]
+
+    parsed: dict[tuple[str, int], Any] = {}
     return Offline
 
 
