@@ -20,13 +20,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digest import items, letter_drafts, news, tables
+from digest import items, letter_drafts, news, parking, tables
 from digest.bench import made_up
 from digest.config import TransportSection
 from digest.db import Database
 from digest.delivery.ledger import COUNTED
 from digest.errors import Refused
 from digest.home import Home
+from digest.intake import parcels, ways
 from digest.letter_drafts import Text
 from digest.staff import accounts, sessions
 from digest.tables import State
@@ -42,6 +43,7 @@ DOMAINS = ("example.org", *(f"mail-{n}.example" for n in range(40)))
 SHAPE = made_up.Shape(sets=50, hours=24, topics=8, chosen=4, text=1_000, by_hand=True, domains=DOMAINS)
 # How a delivery ended: of one edition, by position.
 ENDS = ((State.FAILED, "550 5.1.1"), (State.FAILED, "552 5.2.2"), (State.SKIPPED, "left"), (State.SKIPPED, "nothing"))
+ITEM = "---\ntitle: New\nkind: fact sheet\ndate: 2026-09-01\n---\nText.\n"
 LIST = "email,name,topics,cadence\n" + "".join(f"new-{n}@example.org,New,topic-1,weekly\n" for n in range(1_000))
 
 
@@ -96,6 +98,10 @@ def _fill(home: Home, n: int, years: Years) -> Told:
     arrival = arrivals.keep(home, BytesIO(LIST.encode()), "new.csv", now=made_up.NOW)
     arrivals.rehearse(home, arrival, digest="weekly", words="They asked for it.", now=made_up.NOW)
     things = {
+        "coming/{digest}": ["weekly"],
+        "settings/{section}": ["names"],
+        "senders/{digest}": ["weekly"],
+        "import/{parcel}": [_parcel(home)],
         "items/{slug}": ["item-1", "piece-7", f"unfinished-{UNFINISHED - 1}"],
         "as/{view}": ["mail", "site", "feeds"],
         "editions/{number}": [str(edition_id), "7"],
@@ -110,6 +116,17 @@ def _fill(home: Home, n: int, years: Years) -> Told:
         "staff/{id}": [str(colleague)],
     }
     return Told(things, session)
+
+
+def _parcel(home: Home) -> str:
+    """Items that somebody looked at and did not bring in yet."""
+    half, out = parking.begin(home)
+    with out:
+        out.write(ITEM.encode())
+    parcel = parcels.take(home, half, "new.md", ways.MARKDOWN, parcels.NO_WISH, now=made_up.NOW)
+    parcels.rehearse(home, parcel, parcels.NO_WISH, now=made_up.NOW)
+    parcels.wait(home)
+    return parcel.id
 
 
 def _items(conn: sa.Connection, digest_id: int, years: Years) -> list[int]:

@@ -512,7 +512,7 @@ def test_an_edition_that_cannot_be_planned_stops_alone_and_says_so(
         raise KeyError("a template that cannot be")
 
     monkeypatch.setattr(allotment, "prepare", poisoned)
-    monkeypatch.setattr(feeds, "build", lambda *args: built.append(1))
+    monkeypatch.setattr(feeds, "follow", lambda *args: built.append(1))
     with pytest.raises(KeyError):
         scheduler.one_pass(world.office)
     assert stage.find(good).state == editions.SENT

@@ -12,12 +12,14 @@ from io import BytesIO
 
 import sqlalchemy as sa
 
-from digest import items, letter_drafts, occurrences, publications, tables
+from digest import items, letter_drafts, occurrences, parking, publications, tables
 from digest.delivery import closing
 from digest.delivery.transports.base import Answer
 from digest.home import Home
+from digest.intake import parcels, ways
 from digest.letter_drafts import Text
 from digest.staff import accounts, links, second_factor, sessions
+from digest.web.console import setting_fields
 from subscribers import arrivals, sent_links, suppression
 from subscribers.audience import Audience
 from tests.conftest import NOW
@@ -26,6 +28,7 @@ from tests.stage import Stage
 
 MOMENT = NOW + timedelta(minutes=30)
 LIST = b"email,name,topics,cadence,favorite color\nnew@example.org,New,hiring,weekly,red\nno address,,,,\n"
+ITEM = b"---\ntitle: Fact sheet new\nkind: fact sheet\ndate: 2026-09-01\ntopics: [hiring]\n---\nText.\n"
 READERS = {
     "ann": "*=weekly;alerts=instant",
     "bob": "*=weekly",
@@ -61,6 +64,10 @@ def fill(home: Home) -> Everything:
     return Everything(
         {
             "in/{token}": [link],
+            "import/{parcel}": [_parcel(home)],
+            "coming/{digest}": ["weekly"],
+            "settings/{section}": [section.slug for section in setting_fields.SECTIONS],
+            "senders/{digest}": ["weekly"],
             "items/{slug}": ["policy", "figures", "unfinished", "later", "withdrawn", "no-year"],
             "as/{view}": ["mail", "site", "feeds"],
             "editions/{number}": [str(number) for number in (*numbers.values(), *letters.values())],
@@ -168,6 +175,17 @@ def _arrivals(home: Home) -> list[str]:
     tried = arrivals.keep(home, BytesIO(LIST), "people.csv", now=NOW)
     arrivals.rehearse(home, tried, digest="weekly", words="They asked for it.", now=NOW)
     return [looked.id, tried.id]
+
+
+def _parcel(home: Home) -> str:
+    """Items that were tried, one of them without a title; they are not in yet."""
+    half, out = parking.begin(home)
+    with out:
+        out.write(ITEM)
+    parcel = parcels.take(home, half, "new.md", ways.MARKDOWN, parcels.NO_WISH, now=NOW)
+    parcels.rehearse(home, parcel, parcels.NO_WISH, now=NOW)
+    parcels.wait(home)
+    return parcel.id
 
 
 def _staff(home: Home) -> tuple[str, str, int, str]:
