@@ -292,7 +292,7 @@ def prepare(
 def material(
     conn: Connection, edition: Edition, log: Mapping[int, Entry], *, stale_before: datetime | None = None
 ) -> sharing.Material:
-    """What decides about everybody's list. `log` holds the edition's own entries; what it is given later counts too."""
+    """What decides about all lists. `log` holds the edition's own entries; those that it is given later count too."""
     return sharing.Material(
         cadence=edition.series,
         last=edition.last,

@@ -74,26 +74,14 @@ def _page(
         except BadInput as error:
             said, there = Said(letter_form.fault(error)), letter_form.of_draft(conn, draft)
             return composing.composer(request, there, said, status=400)
-        checked = _check(conn, site, draft, letter)
-        terms = letter_form.terms(conn, site, letter.segment)
+        shown = _checked_context(conn, request, site, draft, letter)
         second = reviewing.for_what_i_send(conn, site, door.of(request).account)
-        letter_reach.add_choices(conn, checked.reach, checked.digest, letter.segment)
-        names = publications.topic_names(conn)
-        shown = _mail_context(conn, request, site, checked, letter)
     return frame.page(
         request,
         "letter_check.html",
         status=status,
         here=composing.HERE,
         path=f"{composing.HERE}/{draft.id}",
-        checked=checked,
-        draft=draft,
-        digest=checked.digest,
-        reach=checked.reach,
-        who=who.of_letter(checked.reach, names),
-        terms=terms,
-        findings=checked.looked.findings,
-        blocked=checked.fault or any(one.level == "fix" for one in checked.looked.findings),
         typed={"when": "now", "day": "", "time": "", "zone": site.zone.key, "again": "", **typed},
         second=second,
         minutes=site.home.settings.staff.undo_minutes,
@@ -103,6 +91,24 @@ def _page(
         mark=badges.mark,
         **shown,
     )
+
+
+def _checked_context(conn: Connection, request: WebRequest, site: Site, draft: Draft, letter: Letter) -> dict[str, Any]:
+    """What the page says of the letter: what was found, who gets it, and how it looks."""
+    checked = _check(conn, site, draft, letter)
+    letter_reach.add_choices(conn, checked.reach, checked.digest, letter.segment)
+    findings = checked.looked.findings
+    return {
+        "checked": checked,
+        "draft": draft,
+        "digest": checked.digest,
+        "reach": checked.reach,
+        "who": who.of_letter(checked.reach, publications.topic_names(conn)),
+        "terms": letter_form.terms(conn, site, letter.segment),
+        "findings": findings,
+        "blocked": checked.fault or any(one.level == "fix" for one in findings),
+        **_mail_context(conn, request, site, checked, letter),
+    }
 
 
 def _mail_context(

@@ -109,10 +109,8 @@ def _listed(find: Find) -> frame.Show:
             place = find(conn, request, site)
             limit = directory.PER_PAGE + 1
             numbers, total = reach.people(conn, place.proposal, part, now=site.clock(), below=below, limit=limit)
-            listed = directory.by_number(conn, numbers[: directory.PER_PAGE])
-            digests, say = publications.all(conn), people.choices(conn)
-            names = publications.topic_names(conn)
-            rows = [(one, people.gets(one, digests, say)) for one in listed]
+            rows = _rows(conn, numbers[: directory.PER_PAGE])
+            words = who.words(part, publications.topic_names(conn))
         more = numbers[directory.PER_PAGE - 1] if len(numbers) > directory.PER_PAGE else None
         here = {**place.kept, "by": part.name, "value": part.value}
         return frame.page(
@@ -120,7 +118,7 @@ def _listed(find: Find) -> frame.Show:
             "who.html",
             here=editions.HERE,
             back=look.address(place.path, **place.kept),
-            words=who.words(part, names),
+            words=words,
             number=total,
             rows=rows,
             onward=look.address(f"{place.path}/people", **here, below=more) if more else "",
@@ -131,6 +129,12 @@ def _listed(find: Find) -> frame.Show:
         )
 
     return show
+
+
+def _rows(conn: Connection, numbers: list[int]) -> list[tuple[directory.Listed, list[str]]]:
+    """These people with what they get."""
+    digests, say = publications.all(conn), people.choices(conn)
+    return [(one, people.gets(one, digests, say)) for one in directory.by_number(conn, numbers)]
 
 
 def _part(request: WebRequest) -> Part:

@@ -96,6 +96,7 @@ def test_viewers_see_the_people_without_their_addresses(console: Console, stage:
         assert "@example.org" in page, asked
         assert "ann@example.org" not in page, asked
     assert "Somebody else" not in page
+    assert f"reader={stage.ids['dee']}" not in browser.get(f"{path}?who=dee").text  # which would tell whose it is
 
 
 # --- the mail --------------------------------------------------------------------------------------------------
