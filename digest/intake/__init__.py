@@ -60,27 +60,28 @@ def bring_in_turns(
     known: bool = False,
     dry_run: bool = False,
     told: Told = lambda turn, report: None,
+    most: int = TURN,
 ) -> Report:
-    """Puts each draft on the shelf, so many in one transaction; a fault in the midst leaves what came before it.
+    """Puts each draft on the shelf, `most` in one transaction; a fault in the midst leaves what came before it.
 
     The drafts are made between the transactions, so that reading and fetching keep nobody waiting. In a dry run, a
     draft does not meet those of earlier transactions. After each transaction `told` hears how many drafts it had,
     and what all so far came to.
     """
     report = Report()
-    for turn in _turns(drafts):
+    for turn in _turns(drafts, most):
         report += db.run(partial(bring_in, drafts=turn, now=now, zone=zone, known=known, dry_run=dry_run))
         told(len(turn), report)
     return report
 
 
-def _turns(drafts: Iterable[Draft | Problem]) -> Iterator[list[Draft | Problem]]:
+def _turns(drafts: Iterable[Draft | Problem], most: int) -> Iterator[list[Draft | Problem]]:
     turn: list[Draft | Problem] = []
     size = 0
     for draft in drafts:
         turn.append(draft)
         size += len(draft.body) if isinstance(draft, Draft) else 0
-        if len(turn) >= TURN or size >= TURN_SIZE:
+        if len(turn) >= most or size >= TURN_SIZE:
             yield turn
             turn, size = [], 0
     if turn:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -34,10 +35,12 @@ log = structlog.get_logger(__name__)
 LARGEST = {ways.MARKDOWN: 200 << 20, ways.WORDPRESS: 512 << 20}  # bytes of an upload
 LONGEST = 2_000  # characters of an address
 FIRST = 20  # items that a trial names
+TURN = 50  # drafts in one transaction: about a second, while whoever else writes waits
 NEW, TRYING, TRIED, BRINGING, DONE = "new", "trying", "tried", "bringing", "done"
 WORKING = (TRYING, BRINGING)
 FAULT = "The program failed at it; its log says how."
 _LOCK, _DOOR = "at-work", "door"  # locks of the operating system: of the one at work, and of whoever looks for it
+_ROOM = "unpacked."  # what folders are called into which one is unpacked
 _ZIP = b"PK\x03\x04", b"PK\x05\x06"
 
 
@@ -206,7 +209,7 @@ def _begin(home: Home, parcel: Parcel, now: datetime, then: Then, first: Callabl
         first()
         _noted(home, parcel, now)
         work = _Work(home, parcel, now, then, held.pop_all())
-        threading.Thread(target=work.do, daemon=True).start()
+        threading.Thread(target=work.do, name=parcel.id, daemon=True).start()
     return parcel
 
 
@@ -220,7 +223,9 @@ class _Work:
         """Goes through all that is left of it, and notes how it ended."""
         with self.held:
             try:
-                with tempfile.TemporaryDirectory(prefix="unpacked.", dir=parking.folder(self.home)) as room:
+                for left in parking.folder(self.home).glob(f"{_ROOM}*"):  # by one that was killed: this one is alone
+                    shutil.rmtree(left, ignore_errors=True)
+                with tempfile.TemporaryDirectory(prefix=_ROOM, dir=parking.folder(self.home)) as room:
                     self._go_through(Path(room))
                 self._end()
             except DigestError as error:
@@ -244,6 +249,7 @@ class _Work:
             known=self.parcel.wish.known,
             dry_run=self.parcel.state == TRYING,
             told=told,
+            most=TURN,
         )
 
     def _seen(self, drafts: Iterator[Draft | Problem]) -> Iterator[Draft | Problem]:

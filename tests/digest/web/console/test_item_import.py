@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -226,7 +227,7 @@ def host(console: Console, monkeypatch: pytest.MonkeyPatch) -> Iterator[FeedHost
 def inner(console: Console) -> None:
     """Lets the console ask hosts of this machine."""
     settings = console.home.settings
-    settings.intake.__dict__["inner_networks"] = ("127.0.0.0/8",)
+    vars(settings)["intake"] = settings.intake.model_copy(update={"inner_networks": ("127.0.0.0/8",)})
 
 
 def test_a_feed_is_asked_once_and_what_it_said_then_comes_in(console: Console, host: FeedHost) -> None:
@@ -310,9 +311,12 @@ def test_one_that_was_killed_between_two_turns_goes_on_behind_what_was_noted(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = console.home
-    monkeypatch.setattr(intake, "TURN", 1)
+    monkeypatch.setattr(parcels, "TURN", 1)
+    left = parking.folder(home) / "unpacked.by-one-that-was-killed"
+    left.mkdir()
     four = zipped(a=item("A"), b=item("B"), c=item("C"), d="broken")
     parcel = tried_in(home, four)
+    assert not left.exists()
     turns: list[int] = []
     real = parcels._noted
 
@@ -326,7 +330,9 @@ def test_one_that_was_killed_between_two_turns_goes_on_behind_what_was_noted(
         killed.setattr(parcels, "_noted", die)
         killed.setattr("threading.excepthook", lambda _: None)
         parcels.perform(home, parcel, now=NOW, first=bool, then=lambda _: None)
-        parcels.wait(home)
+        for thread in threading.enumerate():
+            if thread.name == parcel.id:
+                thread.join()
     browser = console.browser(EDITOR)
     page = browser.get(f"{HERE}/{parcel.id}").text
     assert "library.zip was cut off" in page
