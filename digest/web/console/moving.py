@@ -57,7 +57,7 @@ def _page(
             follows = moving_outlook.outlook_of(conn, site, step)
         waiting = editions.waiting(conn, series)
         told = items.by_ids(conn, {entry.item_id for entry in waiting})
-        people = tally.takers(conn, digest.id, series.cadence)
+        people = follows.people if follows else tally.takers(conn, digest.id, series.cadence)
         moved = moving.find(conn, series, run.moment)
     there = run.at.astimezone(ZoneInfo(digest.zone))
     return frame.page(

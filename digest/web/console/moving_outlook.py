@@ -19,6 +19,7 @@ from digest.schedules import Occurrence
 from digest.web.console import frame
 from digest.web.look import Site
 from subscribers import shifting, tally
+from subscribers.shifting import Shift
 
 LATE = {"send": "it goes out all the same", "skip": "it is skipped", "ask": "somebody is asked"}
 
@@ -45,22 +46,30 @@ class Outlook:
     """What the step means: sentences, and those that warn."""
 
     step: Step
+    people: int  # who take it
     sentences: list[str]
     warnings: list[str]
 
 
 def outlook_of(conn: Connection, site: Site, step: Step) -> Outlook:
     """What follows from a step that may be made."""
-    warnings = [*_beside(conn, site, step), *_others(conn, site, step)]
-    return Outlook(step, list(_sentences(conn, site, step)), warnings)
+    before, after = step.calendar.place(step.run)
+    beside = [one for one in map(step.calendar.latest, (before, after)) if not _is_skipped(conn, site, step, one)]
+    # All at once: with a hundred thousand people each look at them is felt.
+    shift = shifting.of(conn, step.digest, step.series, step.to, beside=[one.at for one in beside])
+    close = [(one, people) for one, people in zip(beside, shift.close, strict=True) if people]
+    near = "would have it within an hour of the run of"
+    warnings = [f"{_people(number)} {near} {frame.moment(site, one.at)}." for one, number in close]
+    warnings += _others(conn, site, step)
+    return Outlook(step, shift.people, list(_sentences(conn, site, step, shift)), warnings)
 
 
-def _sentences(conn: Connection, site: Site, step: Step) -> Iterator[str]:
+def _sentences(conn: Connection, site: Site, step: Step, shift: Shift) -> Iterator[str]:
     run, series, to = step.run, step.series, step.to
     yield f"It starts on {frame.moment(site, to)}, instead of {frame.moment(site, run.at)}."
     if note := schedules.clock_note(step.day, step.hour, step.digest.zone, this_year=site.today.year):
         yield note
-    yield _readers(shifting.of(conn, step.digest, series, to))
+    yield _readers(shift)
     yield f"What is published {'after that waits for the run after it' if to < run.at else 'until then goes with it'}."
     hours = f"{series.late_hours} {'hour' if series.late_hours == 1 else 'hours'}"
     approval = " Somebody approves it first." if series.needs_approval else ""
@@ -70,7 +79,7 @@ def _sentences(conn: Connection, site: Site, step: Step) -> Iterator[str]:
     yield f"The run after it, {frame.moment(site, following.at)}, {state}."
 
 
-def _readers(shift: shifting.Shift) -> str:
+def _readers(shift: Shift) -> str:
     if not shift.people:
         return "Nobody takes it now."
     parts = (
@@ -80,16 +89,6 @@ def _readers(shift: shifting.Shift) -> str:
     )
     told = ", ".join(f"{people:,} {when}" for people, when in parts if people)
     return f"Everybody gets it at their own hour: of {_people(shift.people)}, {told}."
-
-
-def _beside(conn: Connection, site: Site, step: Step) -> Iterator[str]:
-    """Whoever would have the run before it, or the one after it, within an hour of it at their own hour."""
-    before, after = step.calendar.place(step.run)
-    runs = [one for one in map(step.calendar.latest, (before, after)) if not _is_skipped(conn, site, step, one)]
-    shift = shifting.of(conn, step.digest, step.series, step.to, beside=[one.at for one in runs])
-    for one, people in zip(runs, shift.close, strict=True):
-        if people:
-            yield f"{_people(people)} would have it within an hour of the run of {frame.moment(site, one.at)}."
 
 
 def _others(conn: Connection, site: Site, step: Step) -> Iterator[str]:
