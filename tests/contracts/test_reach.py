@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from digest.editions import Edition
 from digest.proposals import Proposal
 from subscribers import reach
 from subscribers.reach import Part, Reach
+from subscribers.tables import subscribers
 from tests.stage import SETTINGS, Stage
 
 TOPICS = ("hiring", "detainers", "profiles", "crime")
@@ -60,10 +62,20 @@ def some_world(stage: Stage, dice: random.Random) -> None:
     stage.update("item-1")
 
 
+def some_read_spanish(stage: Stage) -> None:
+    stage.set(languages="en, es")
+    stage.digest = replace(stage.digest, languages=("en", "es"))
+    with stage.db.transaction() as conn:
+        every_third = subscribers.c.id.in_(list(stage.ids.values())[::3])
+        conn.execute(sa.update(subscribers).where(every_third).values(language="es-MX"))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_who_was_promised_it_gets_it_and_nobody_else(either_db: Database, seed: int) -> None:
     stage = Stage(either_db, ("daily", "weekly"))
     some_world(stage, random.Random(seed))
+    if seed % 2:
+        some_read_spanish(stage)
     proposal, promised = coming(stage), counted(stage)
     listed = {part: people_of(stage, proposal, part) for part in parts_of(promised)}
     some = random.Random(seed).sample(sorted(stage.ids), 5)  # a proof takes as long as a planner's start
@@ -75,7 +87,7 @@ def test_who_was_promised_it_gets_it_and_nobody_else(either_db: Database, seed: 
     assert promised.left_out["no topics"] == skipped["no topics"]
     assert promised.by_items == Counter(map(len, got.values()))
     assert promised.total == promised.gets + promised.left_out.total()
-    assert sum(promised.by_language.values()) == promised.gets
+    assert promised.by_language == Counter(languages_of(stage, edition).values())
     names = {number: name for name, number in stage.ids.items()}
     for reader, items in promised.samples:
         assert len(got[names[reader]]) == items
@@ -151,6 +163,18 @@ def check_lists(promised: Reach, listed: dict[Part, set[str]], got: dict[str, li
 
 def proof_of(stage: Stage, proposal: Proposal, name: str) -> proofs.Proof:
     return proofs.of(stage.db, stage.people, proposal, stage.ids[name], now=stage.now)
+
+
+def languages_of(stage: Stage, edition: Edition) -> dict[int, str]:
+    """Reader -> the language of their variant."""
+    d, v = tables.deliveries, tables.variants
+    query = (
+        sa.select(d.c.subscriber_id, v.c.language)
+        .join(v, sa.and_(v.c.edition_id == d.c.edition_id, v.c.n == d.c.variant_n))
+        .where(d.c.edition_id == edition.id)
+    )
+    with stage.db.reading() as conn:
+        return {row.subscriber_id: row.language for row in conn.execute(query)}
 
 
 def check_proofs(stage: Stage, edition: Edition, made: dict[str, proofs.Proof]) -> None:
