@@ -132,7 +132,7 @@ def test_what_there_was_before_is_counted_by_the_migration(stage: Stage) -> None
     stage.transport.answers = {stage.ids["dan"]: [Answer.UNSURE]}
     edition = stage.send()
     before = told(stage, edition)
-    migration = import_module("digest.migrations.versions.0013_keep_outcomes_by_mail_provider")
+    migration = import_module("digest.migrations.versions.0014_keep_outcomes_by_mail_provider")
     with stage.db.transaction() as conn:
         conn.execute(sa.delete(tables.provider_sums))
         conn.execute(sa.update(tables.deliveries).values(provider=NOT_KNOWN))
