@@ -32,7 +32,7 @@ from digest.web.look import Site, WebRequest
 from subscribers import offers
 
 LONG = 1000  # characters of a field
-OF_DIGEST = ("name", "description", "from_name", "from_address", "reply_to", "zone")
+OF_DIGEST = ("name", "description", "zone")  # its sender asks for the password: see `setting_senders`
 FIELDS = (*OF_DIGEST, *(f"{cadence}.{name}" for cadence, names in OF_SERIES.items() for name in names))
 # What a cadence begins with that was never offered; its hour is that of the others.
 NEW = {"weekday": "monday", "month_day": "1", "fewest": "1", "most": "12"}

@@ -214,7 +214,7 @@ def test_the_next_ten_runs_are_shown_before_anything_is_saved(console: Console, 
 
 def test_rules_are_saved_and_recorded_with_what_was_before(console: Console, stage: Stage) -> None:
     browser = owner(console)
-    answer = send(browser, weekly__hour="9", weekly__needs_approval="yes", monthly__fewest="3", from_name="The Forum")
+    answer = send(browser, weekly__hour="9", weekly__needs_approval="yes", monthly__fewest="3", name="The Forum")
     assert answer.headers["location"] == f"{PAGE}?done=saved"
     assert (series_now(stage).hour, series_now(stage).needs_approval, series_now(stage, "monthly").fewest) == (
         9,
@@ -225,29 +225,29 @@ def test_rules_are_saved_and_recorded_with_what_was_before(console: Console, sta
         (line,) = activity.lines(conn, deed="changed")
     assert line.thing == "the rules of weekly"
     assert line.before == {
-        "from_name": "Path to Public Safety",
+        "name": "Weekly digest",
         "weekly.hour": "7",
         "weekly.needs_approval": "no",
         "monthly.fewest": "1",
     }
     assert line.after == {
-        "from_name": "The Forum",
+        "name": "The Forum",
         "weekly.hour": "9",
         "weekly.needs_approval": "yes",
         "monthly.fewest": "3",
     }
     browser.get(RULES)
-    assert send(browser).headers["location"] == f"{PAGE}?done=same"
+    assert send(browser, from_address="evil@example.net").headers["location"] == f"{PAGE}?done=same"
     assert send(browser, weekly__needs_approval=[]).headers["location"] == f"{PAGE}?done=saved"
     assert not series_now(stage).needs_approval
 
 
 def test_what_cannot_be_understood_is_told_at_its_field_and_nothing_is_saved(console: Console, stage: Stage) -> None:
     browser = owner(console)
-    answer = send(browser, weekly__fewest="many", zone="Washington", weekly__hour="9", from_address="digest")
+    answer = send(browser, weekly__fewest="many", zone="Washington", weekly__hour="9", name="")
     assert answer.status_code == 400
     assert "<title>Error: Rules of Weekly digest" in answer.text
-    for field in ("weekly.fewest", "zone", "from_address"):
+    for field in ("weekly.fewest", "zone", "name"):
         assert f'id="{field}-fault"' in answer.text
     assert fields(answer.text)["weekly.fewest"] == ["many"]
     assert "They can be shown when what is marked is put right." in answer.text
