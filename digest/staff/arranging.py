@@ -1,9 +1,9 @@
 """An owner changes settings of the installation: the file and the record of who did it, in one step.
 
-Promises: there is no change without its line in the record, and no line without the change; all of what is asked for
-is written or nothing, and every fault is told by its key; what somebody else changed meanwhile is not overwritten
-unseen (`Moved`). Secrets come into neither the file nor the record: a file of their own is named. Refuses: what the
-environment sets.
+Promises: a change and its line in the record come together or not at all, unless the machine dies in the moment
+between the file and the commit: then the change has no line. All of what is asked for is written or nothing, and every
+fault is told by its key; what somebody else changed meanwhile is not overwritten unseen (`Moved`). Secrets come into
+neither the file nor the record: a file of their own is named. Refuses: what the environment sets.
 """
 
 from __future__ import annotations
