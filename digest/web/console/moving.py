@@ -28,6 +28,8 @@ from digest.web.forms import Form
 from digest.web.look import WebRequest
 from subscribers import tally
 
+LONG = 200  # characters of a field
+
 
 @dataclass(frozen=True)
 class Typed:
@@ -91,7 +93,9 @@ def _mark(run: Occurrence, to: datetime) -> str:
 def move(request: WebRequest, form: Form) -> Response[Any]:
     """Shows what follows; moves the run when that was shown for this very moment."""
     site = look.of(request)
-    typed = Typed(form.one("day"), form.one("hour"), form.one("why"))
+    typed = Typed(**form.typed("day", "hour", "why"))
+    if wrong := form.faults("day", "hour", "why", most=LONG):
+        return _page(request, typed, status=400, wrong=wrong)
     try:
         done = site.home.db.run(partial(_move, request, typed, form.one("seen")))
     except NotFound:

@@ -12,7 +12,7 @@ from typing import Any
 
 from litestar import Response
 
-from digest import settable
+from digest import markup, settable
 from digest.staff.accounts import OWNER
 from digest.staff.arranging import Wish
 from digest.web.console import frame, setting_saving
@@ -21,6 +21,7 @@ from digest.web.forms import Form
 from digest.web.look import WebRequest
 
 MOST = 6  # rows
+LONG = 500  # characters of a field
 PARTS = ("title", "text", "link", "label")
 SECTION = Section("calls", "Invitations", "", ())
 _LINK = re.compile(r"/[!-~]*|https://[!-~]+|mailto:[!-~]+")
@@ -31,9 +32,11 @@ def save(request: WebRequest, form: Form) -> Response[Any]:
     rows: list[dict[str, str]] = []
     wrong: dict[str, str] = {}
     for place in range(MOST):
-        row = {part: form.one(f"call-{place}-{part}", most=500) for part in PARTS}
+        names = {part: f"call-{place}-{part}" for part in PARTS}
+        row = {part: markup.line(form.typed(name)[name]) for part, name in names.items()}
         if any(row.values()):
-            wrong |= {f"call-{len(rows)}-{part}": said for part, said in _faults(row).items()}
+            long = {part: said for part, name in names.items() for said in form.faults(name, most=LONG).values()}
+            wrong |= {f"call-{len(rows)}-{part}": said for part, said in (_faults(row) | long).items()}
             rows.append(row)
     wish = Wish(SECTION.title, {settable.CALLS: json.dumps(rows)}, form.one("seen"))
     return setting_saving.keep(request, form, SECTION, wish, wrong=wrong, done="calls")

@@ -44,7 +44,7 @@ LONGEST = 500  # characters of a secret
 def save(request: WebRequest, form: Form) -> Response[Any]:
     """Keeps what is typed; a secret goes into a file of its own, which then stands in the settings."""
     site, typed = look.of(request), setting_saving.typed_in(form, SECTION)
-    wrong = _faults(site, form, typed)
+    wrong = setting_saving.too_long(form, SECTION) | _faults(site, form, typed)
     old = {kind: str(settings_at(site.home.settings, key)) for kind, key in FILES.items()}
     fresh: dict[str, str] = {}
     if not wrong:
@@ -74,7 +74,7 @@ def save(request: WebRequest, form: Form) -> Response[Any]:
 def try_out(request: WebRequest, form: Form) -> Response[Any]:
     """Tries the connection as it is typed; nothing is saved and no mail goes out."""
     site, typed = look.of(request), setting_saving.typed_in(form, SECTION)
-    wrong = _faults(site, form, typed)
+    wrong = setting_saving.too_long(form, SECTION) | _faults(site, form, typed)
     tried = None
     if not wrong:
         try:

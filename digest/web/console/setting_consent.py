@@ -12,7 +12,7 @@ from typing import Any
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest import languages, publications, settable, settings_file
+from digest import languages, markup, publications, settable, settings_file
 from digest.errors import ConfigError, DigestError
 from digest.staff import arranging
 from digest.staff.accounts import OWNER
@@ -25,7 +25,6 @@ from digest.web.look import Site, WebRequest
 from subscribers import consent, wording
 
 LONGEST = 600  # characters
-TAKEN = 5_000  # characters that are taken in, to be told that they are too many
 
 
 def show(request: WebRequest) -> Response[Any]:
@@ -112,7 +111,7 @@ def _of_digests(conn: Connection) -> list[str]:
 
 
 def _typed(site: Site, form: Form) -> dict[str, str]:
-    return {tag: form.one(f"words-{tag}", most=TAKEN) for tag in _tags(site)}
+    return {tag: markup.line(form.typed(f"words-{tag}")[f"words-{tag}"]) for tag in _tags(site)}
 
 
 def _faults(typed: dict[str, str]) -> dict[str, str]:

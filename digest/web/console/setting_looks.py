@@ -43,7 +43,8 @@ def save(request: WebRequest, form: Form) -> Response[Any]:
 def preview(request: WebRequest, form: Form) -> Response[Any]:
     """The colors as typed, with their figures; nothing is saved."""
     typed = setting_saving.typed_in(form, SECTION)
-    shown = Shown(SECTION.slug, typed, faults(typed), seen=form.one("seen"))
+    wrong = setting_saving.too_long(form, SECTION) | faults(typed)
+    shown = Shown(SECTION.slug, typed, wrong, seen=form.one("seen"))
     return settings.page(request, shown, status=400 if shown.wrong else 200)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from litestar import Response
 
-from digest import settable
+from digest import markup, settable
 from digest.config import Settings
 from digest.errors import ConfigError, DigestError, NotFound
 from digest.staff import arranging
@@ -44,15 +44,23 @@ def save(request: WebRequest, form: Form) -> Response[Any]:
 
 
 def typed_in(form: Form, section: Section) -> dict[str, str]:
-    """What is typed in the section, of what can be set here."""
+    """What is typed in the section, however long, of what can be set here."""
     outside = arranging.outside(section.keys)
     typed = {}
     for one in section.fields:
         if one.key in outside:
             continue
-        read = form.text(one.key, most=LONGER) if one.look == TEXT else form.one(one.key, most=LONG)
+        came = form.typed(one.key)[one.key]
+        read = came.strip() if one.look == TEXT else markup.line(came)
         typed[one.key] = ("yes" if read == "yes" else "no") if one.look == YES else read
     return typed
+
+
+def too_long(form: Form, section: Section) -> dict[str, str]:
+    """What is wrong with the length of what is typed in the section, by field."""
+    texts = [one.key for one in section.fields if one.look == TEXT]
+    lines = [one.key for one in section.fields if one.look != TEXT]
+    return form.faults(*lines, most=LONG) | form.faults(*texts, most=LONGER)
 
 
 def keep(
@@ -68,7 +76,7 @@ def keep(
 ) -> Response[Any]:
     """Keeps what is wished, when nothing is wrong with it; else the page again, with everything that is."""
     site, account = look.of(request), door.of(request).account
-    wrong = dict(wrong or {})
+    wrong = too_long(form, section) | dict(wrong or {})
     fault, status = again.fault(request, form) if section.guarded else ("", 400)
     if fault:
         wrong[f"{section.slug}-{again.FIELD}"] = fault

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from litestar import Response
 from sqlalchemy import Connection
 
-from digest import publications, rules, settable
+from digest import markup, publications, rules, settable
 from digest.errors import BadInput
 from digest.publications import Digest
 from digest.staff import activity
@@ -41,10 +41,10 @@ class _Moved(Exception):
 def save(request: WebRequest, form: Form) -> Response[Any]:
     """Keeps the sender of one digest."""
     site = look.of(request)
-    typed = {name: form.one(name, most=LONG) for name in SENDER}
+    typed = {name: markup.line(came) for name, came in form.typed(*SENDER).items()}
     with site.home.db.reading() as conn:
         digest, others = settings.digest_of(conn, request), publications.all(conn)
-    wrong = _faults(typed)
+    wrong = form.faults(*SENDER, most=LONG) | _faults(typed)
     unsure = "" if wrong else doubt(site, others, typed["from_address"], but=digest.from_address)
     if unsure and form.one(SURE) != "yes":
         wrong["from_address"] = unsure

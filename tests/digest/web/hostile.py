@@ -76,12 +76,13 @@ def sheets(page: str, address: str) -> Iterator[Sheet]:
             continue
         fields = [one for one in map(_field, form.xpath(".//input | .//textarea | .//select")) if one]
         in_parts = form.get("enctype") == "multipart/form-data"
-        for button in form.xpath(".//button"):
+        outside = form.xpath("//button[@form=$id]", id=form.get("id")) if form.get("id") else []
+        for button in (*form.xpath(".//button"), *outside):
             if button.get("type") == "button":
                 continue
             pressed = [Field(button.get("name"), button.get("value", ""), "button")] if button.get("name") else []
             action = button.get("formaction") or form.get("action") or address
-            yield Sheet(address, urljoin(address, action), (*fields, *pressed), in_parts)
+            yield Sheet(address, urljoin(address, action).partition("#")[0], (*fields, *pressed), in_parts)
 
 
 def _field(element: lxml.html.HtmlElement) -> Field | None:

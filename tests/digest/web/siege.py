@@ -39,6 +39,7 @@ FORM_MARK = "browser"  # binds forms to a browser that is not signed in
 SETTINGS = conftest.SETTINGS.replace("staff_to", 'questions_to = "questions@example.org"\nstaff_to')
 # Forms that stand on no page, or on none at the same time as the others: their fields.
 ELSEWHERE = {
+    "/staff/items/import/feed": {"address": "http://127.0.0.1:9/feed"},
     "/staff/account/second-step/codes": {"current": ""},
     "/settings": {"email": "ann@example.org"},
     "/u/{token}/{step}": {"cadence": "monthly"},

@@ -12,7 +12,7 @@ from io import BytesIO
 
 import sqlalchemy as sa
 
-from digest import items, letter_drafts, occurrences, parking, publications, tables
+from digest import drafting, items, letter_drafts, moving, occurrences, parking, publications, tables
 from digest.delivery import closing
 from digest.delivery.transports.base import Answer
 from digest.home import Home
@@ -134,7 +134,7 @@ def _under_way(home: Home, stage: Stage) -> dict[str, int]:
 
 
 def _runs(home: Home, stage: Stage) -> None:
-    """This morning's runs have happened, and the next daily one is skipped."""
+    """This morning's runs have happened; of the next ones one is skipped and one moved, and an item is held back."""
     with home.db.transaction() as conn:
         for cadence in ("daily", "weekly"):
             series = publications.one_series(conn, stage.digest.id, cadence)
@@ -144,6 +144,12 @@ def _runs(home: Home, stage: Stage) -> None:
         series = publications.one_series(conn, stage.digest.id, "daily")
         run = occurrences.coming(conn, stage.digest, series, MOMENT)
         occurrences.skip(conn, stage.digest, series, run.moment, why="Skipped by Tom. A holiday.", now=MOMENT)
+        series = publications.one_series(conn, stage.digest.id, "weekly")
+        run = occurrences.coming(conn, stage.digest, series, MOMENT)
+        to = run.at + timedelta(hours=2)
+        moving.move(conn, stage.digest, series, run.moment, to=to, why="A holiday.", now=MOMENT)
+        daily = publications.one_series(conn, stage.digest.id, "daily")
+        drafting.hold_back(conn, daily, "fresh", why="A number is in doubt.", now=MOMENT)
 
 
 def _letters(home: Home, stage: Stage) -> dict[str, int]:

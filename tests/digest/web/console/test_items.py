@@ -103,4 +103,4 @@ def test_an_item_that_is_called_like_a_page_has_an_address_of_its_own(console: C
     browser = console.browser(EDITOR)
     assert 'href="/staff/items/~new"' in browser.get("/staff/items").text
     assert "Save the draft" in browser.get("/staff/items/~new").text
-    assert browser.get("/staff/items/import").status_code == 404
+    assert "Where do the items come from?" in browser.get("/staff/items/import").text
