@@ -16,6 +16,7 @@ import pytest
 from digest.web.console import door
 from tests.digest.web import hostile, siege
 from tests.digest.web.hostile import Attempt, Field, Sheet
+from tests.digest.web.hostile_values import PLAIN
 from tests.digest.web.siege import Siege
 
 EACH = 3  # things that every form is sent
@@ -101,3 +102,21 @@ def test_half_a_page_and_lost_words_are_seen(besieged: Siege) -> None:
 def _as(answer: httpx.Response, status: int) -> httpx.Response:
     page = "<html><body><main><h1>No.</h1><a href='/'>On</a></main></body></html>"
     return httpx.Response(status, html=page, request=answer.request)
+
+
+def test_a_number_that_no_database_holds_is_no_edition(besieged: Siege) -> None:
+    for number in ("0", "2147483648", "9" * 40):
+        assert besieged.page(f"/editions/{number}", door.ANYONE).status_code == 404
+
+
+def test_the_reason_for_taking_back_what_is_not_published_is_kept(
+    besieged: Siege, forms: dict[str, list[tuple[str, Sheet]]]
+) -> None:
+    sheets = [one for _, one in forms["/staff/items/{slug}/withdraw"] if "/unfinished/" in one.action]
+    token = next(one.value for one in sheets[0].fields if one.name == "form_token")
+    body = hostile.plain([("form_token", token), ("why", "these words")])
+    headers = {"content-type": PLAIN, "cookie": f"digest-staff={besieged.world.owner}"}
+    answer = besieged.client.post(sheets[0].action, content=body, headers=headers)
+    assert answer.status_code == 409
+    assert "these words" in answer.text
+    assert "nothing to withdraw" in answer.text
