@@ -36,7 +36,7 @@ class Dossier:
     carries: Mapping[str, tuple[int, ...]]
     floors: Mapping[str, int]
     log: Mapping[int, Entry]  # what is owed, what is new, what stands in a mail of theirs, what is held back
-    items: Mapping[int, Item]
+    items: Mapping[int, Item]  # of what is to come; what arrived long ago is many, and nobody asks
     published: frozenset[int]
     again: Mapping[int, int]  # entries that may come again -> from which sequence on they count as having the item
     held: Mapping[str, Mapping[int, str]]  # series -> sequence -> why
@@ -89,9 +89,11 @@ def _read(conn: Connection, row: sa.Row[Any], now: datetime) -> Dossier:
     mails = _mails(conn, row.digest_id, row.subscriber_id)
     held = _held(conn, row.digest_id)
     log = {entry.sequence: entry for entry in news.entries(conn, above=min(floors.values()), upto=latest)}
-    named = {s for some in (*carries.values(), *(mail.entries for mail in mails), *held.values()) for s in some}
-    log |= news.by_sequences(conn, named - log.keys())
-    by_id = items.by_ids(conn, {entry.item_id for entry in log.values()})
+    arrived = {s for mail in mails if mail.state is State.ACCEPTED for s in mail.entries}
+    open_mails = (mail.entries for mail in mails if mail.state is not State.ACCEPTED)
+    waiting = log.keys() | {s for some in (*carries.values(), *open_mails, *held.values()) for s in some}
+    log |= news.by_sequences(conn, (waiting | arrived) - log.keys())
+    by_id = items.by_ids(conn, {log[sequence].item_id for sequence in waiting})
     person = Person(mapping, row.barred is not None, paused, row.since, row.titles_upto, mails)
     return Dossier(
         row=row,
@@ -103,7 +105,7 @@ def _read(conn: Connection, row: sa.Row[Any], now: datetime) -> Dossier:
         floors=floors,
         log=log,
         items=by_id,
-        published=frozenset(number for number, item in by_id.items() if item.state == "published"),
+        published=frozenset(editions.published_ids(conn, {entry.item_id for entry in log.values()})),
         again=news.coming_again(conn),
         held=held,
         now=now,
