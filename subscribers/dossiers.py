@@ -88,7 +88,8 @@ def _read(conn: Connection, row: sa.Row[Any], now: datetime) -> Dossier:
     floors = preferences.floors(conn, ground, row, alone=paused, lock=False)
     mails = _mails(conn, row.digest_id, row.subscriber_id)
     held = _held(conn, row.digest_id)
-    log = {entry.sequence: entry for entry in news.entries(conn, above=min(floors.values()), upto=latest)}
+    above = min((floors[one.cadence] for one in series), default=latest)  # a cadence without a series has no news
+    log = {entry.sequence: entry for entry in news.entries(conn, above=above, upto=latest)}
     arrived = {s for mail in mails if mail.state is State.ACCEPTED for s in mail.entries}
     open_mails = (mail.entries for mail in mails if mail.state is not State.ACCEPTED)
     waiting = log.keys() | {s for some in (*carries.values(), *open_mails, *held.values()) for s in some}
