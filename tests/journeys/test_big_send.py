@@ -19,7 +19,7 @@ __all__ = ["browser"]
 
 
 def test_a_send_goes_on_after_its_server_was_killed(browser: Browser, tmp_path: Path) -> None:
-    big_send.make_home(tmp_path / "home", N, per_second=15)
+    big_send.make_home(tmp_path / "home", N, per_second=20)
     told = big_send.run(tmp_path / "home", N, browser)
     assert N // 2 <= told.mails_at_kill < N
     assert (told.doubled, told.lost, told.strangers) == (0, 0, 0)

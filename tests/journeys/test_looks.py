@@ -43,7 +43,7 @@ def test_every_page_is_whole_narrow_and_dark(browser: Browser, laid: Siege) -> N
     found: dict[str, list[str]] = {}
     with looks.signed_in(browser, laid, viewport=looks.NARROW, color_scheme="dark") as context:
         page = context.new_page()
-        for address in looks.pages(laid, 2):
+        for address in looks.pages(laid, 1):
             if looks.shown(page, laid, address):
                 found[address] = [*looks.skin_faults(page)]
     assert len(found) > 25
