@@ -31,7 +31,7 @@ OUTCOMES = {
     "alert cap": "goes {instead}, {when}: they have had as many alerts as they get in a day ({why})",
     "planned": "planned in edition {number}, due {when}",
     "trying": "being handed over at this moment, in edition {number}",
-    "unsure": "may have arrived with edition {number} and is not sent again; `digest editions settle {number}` decides",
+    "unsure": "may have arrived with edition {number} and is not sent again before somebody decides about it",
     "closing": "edition {number} did not bring it ({why}); a later one does, once that edition is closed",
     "dropped": "does not go: the rest of edition {number} was canceled for good",
     "stopped": "in edition {number}, which is paused: {why}",
