@@ -356,11 +356,7 @@ def _look_at(found: list[items.Item]) -> None:
     ]
 
 
-def test_many_come_in_turns_and_a_fault_in_the_midst_keeps_what_came_before_it(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(intake, "TURN", 3)
-
+def test_many_come_in_turns_and_a_fault_in_the_midst_keeps_what_came_before_it(db: Database) -> None:
     def drafts() -> Iterator[Draft]:
         for number in range(8):
             if number == 7:
@@ -368,7 +364,7 @@ def test_many_come_in_turns_and_a_fault_in_the_midst_keeps_what_came_before_it(
             yield Draft(f"item-{number}", "article", f"Item {number}", published_on="2026-08-17")
 
     with pytest.raises(EOFError):
-        intake.bring_in_turns(db, drafts(), now=NOW, zone=ZONE)
+        intake.bring_in_turns(db, drafts(), most=3, now=NOW, zone=ZONE)
     with db.reading() as conn:
         assert len(items.everything(conn)) == 6
 
