@@ -146,7 +146,10 @@ def _maybe_address(key: str, text: str) -> str:
 
 
 def _site_address(key: str, text: str) -> str:
-    parts = urlsplit(text) if text.isprintable() and " " not in text else None
+    try:
+        parts = urlsplit(text) if text.isprintable() and " " not in text else None
+    except ValueError:  # brackets that hold no address
+        parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise BadInput(key, f"{text[:60]!r} is no address of a site.", "Write one such as https://news.example.org.")
     return text.rstrip("/")

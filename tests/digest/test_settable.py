@@ -64,6 +64,7 @@ def test_nothing_that_would_hand_over_the_machine_can_be_typed() -> None:
         ("transport.only_to", "a@example.org\nnobody"),
         ("site.url", "https://news.example.org/?a=b"),
         ("site.url", "javascript:alert(1)"),
+        ("site.url", "https://[::1"),
         ("looks.accent", "red"),
         ("looks.accent", "#12345"),
     ],

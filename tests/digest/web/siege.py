@@ -85,6 +85,7 @@ class Siege:
         kept, now = (closing(sqlite.connect(folder / "digest.db")) for folder in (self._before, self.home.path))
         with kept as before, now as here:
             before.backup(here)
+        shutil.copy(self._before / config.FILE, self.home.path / config.FILE)
         shutil.copytree(self._before / parking.FOLDER, self.home.path / parking.FOLDER, dirs_exist_ok=True)
 
 

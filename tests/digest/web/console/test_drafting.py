@@ -119,6 +119,13 @@ def test_two_who_write_at_once_see_both(console: Console, stage: Stage) -> None:
     assert look(stage).arrangement.words["en"].subject == "From Dana"
 
 
+def test_words_that_answer_what_is_gone_are_kept_too(console: Console, stage: Stage) -> None:
+    browser = open_(console)
+    assert write(browser, **{"subject-en": "Mine", "revision": "1000"}) == 409
+    assert "Somebody changed these words" in browser.page
+    assert 'value="Mine"' in browser.page
+
+
 def test_what_was_typed_for_an_edition_that_has_gone_out_is_not_lost(console: Console, stage: Stage) -> None:
     browser = open_(console)
     stage.send()
