@@ -36,38 +36,41 @@ SENT, CANCELLED, SKIPPED = "sent", "cancelled", "skipped"
 ENDED = (SENT, CANCELLED, SKIPPED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Edition:
-    """One issue of a series, or a letter. `id` is its permanent number; `number` counts within the series."""
+    """One issue of a series, or a letter. `id` is its permanent number; `number` counts within the series.
+
+    What has a value here is so of an edition with which nothing was done yet.
+    """
 
     id: int
     uid: str
     kind: str  # digest, carries, letter
     digest_id: int
     cadence: str | None  # a letter belongs to no series
-    number: int | None
+    number: int | None = None
     state: str
-    reason: str
+    reason: str = ""
     mark_from: int
     last: int
     mark_to: int
     by_hand: bool
-    content_hash: str
-    asked_by_id: int | None
-    asked_by: str
-    approved_by: str | None
+    content_hash: str = ""
+    asked_by_id: int | None = None
+    asked_by: str = ""
+    approved_by: str | None = None
     created_at: datetime
-    frozen_at: datetime | None
-    starts_at: datetime | None
-    paused_at: datetime | None
-    paused_why: str
-    question: bool
-    as_is: bool
-    cancelling: str | None
-    settings: Mapping[str, Any] | None
-    plan_fence: int
-    plan_done_at: datetime | None
-    closed_at: datetime | None
+    frozen_at: datetime | None = None
+    starts_at: datetime | None = None
+    paused_at: datetime | None = None
+    paused_why: str = ""
+    question: bool = False
+    as_is: bool = False
+    cancelling: str | None = None
+    settings: Mapping[str, Any] | None = None
+    plan_fence: int = 0
+    plan_done_at: datetime | None = None
+    closed_at: datetime | None = None
 
     @property
     def shown_state(self) -> str:
@@ -105,6 +108,8 @@ class Edition:
 
 
 COLUMNS = [t.c[name] for name in Edition.__dataclass_fields__]
+# For who reads many: what was frozen is the largest part of each.
+WITHOUT_SETTINGS = [column for column in COLUMNS if column.name != "settings"]
 
 
 LARGEST = 2**31 - 1  # number that a database can hold; whoever asks for another one asks for none

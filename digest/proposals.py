@@ -7,7 +7,7 @@ that is said of an edition before it goes: its mails, and whom it would reach. O
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -74,15 +74,9 @@ def of_letter(conn: Connection, digest: Digest, *, now: datetime) -> Edition:
 
 
 def _unwritten(
-    digest: Digest,
-    *,
-    kind: str,
-    cadence: str | None,
-    marks: tuple[int, int, int],
-    now: datetime,
-    content_hash: str = "",
-    settings: Mapping[str, Any] | None = None,
+    digest: Digest, *, kind: str, cadence: str | None, marks: tuple[int, int, int], now: datetime, **more: Any
 ) -> Edition:
+    """An edition that stands in no table, as if it were locked now."""
     mark_from, last, mark_to = marks
     return Edition(
         id=0,
@@ -90,29 +84,15 @@ def _unwritten(
         kind=kind,
         digest_id=digest.id,
         cadence=cadence,
-        number=None,
         state=FROZEN,
-        reason="",
         mark_from=mark_from,
         last=last,
         mark_to=mark_to,
         by_hand=True,
-        content_hash=content_hash,
-        asked_by_id=None,
-        asked_by="",
-        approved_by=None,
         created_at=now,
         frozen_at=now,
         starts_at=now,
-        paused_at=None,
-        paused_why="",
-        question=False,
-        as_is=False,
-        cancelling=None,
-        settings=settings,
-        plan_fence=0,
-        plan_done_at=None,
-        closed_at=None,
+        **more,
     )
 
 

@@ -134,7 +134,7 @@ def _mails(conn: Connection, digest_id: int, subscriber_id: int) -> tuple[Mail, 
         .order_by(d.c.edition_id)
     ).all()
     numbers = [row.edition_id for row in rows]
-    read = conn.execute(sa.select(*editions.COLUMNS).where(e.c.id.in_(numbers)))
+    read = conn.execute(sa.select(*editions.WITHOUT_SETTINGS).where(e.c.id.in_(numbers)))
     by_number = {row.id: editions.from_row(row) for row in read}
     return tuple(
         Mail(by_number[row.edition_id], State(row.state), row.code, row.carried, row.due_at, frozenset(held), titles)

@@ -105,7 +105,7 @@ class _Seats:
 
     def __init__(self, conn: Connection, proposal: Proposal, now: datetime) -> None:
         edition = proposal.edition
-        self._conn, self._cadence, self._languages = conn, edition.series, proposal.digest.languages
+        self._languages = proposal.digest.languages
         log = news.by_sequences(conn, [story.sequence for story in proposal.stories])
         self._material = allotment.material(conn, edition, log)
         self._had = holders.of_again(conn, edition.digest_id, log, news.coming_again(conn))
