@@ -40,8 +40,10 @@ def mail_alone(
 ) -> dict[str, Any]:
     """Of others: the mail, when there is one; a letter says to how many `people` it goes while they are not counted."""
     view = View.of(request, f"{HERE}/{edition.id}", people=people or "")
-    mail = None if empty else _mail(conn, site, edition, view, "", people or 1)
-    return preview.page(request, view, mail, {})
+    if empty:
+        return preview.page(request, view, None, {}) | {"findings": ()}
+    whole = previews.of_edition(conn, site.home, edition, people=people or 1, now=site.clock())
+    return preview.page(request, view, preview.of_whole(whole), {}) | {"findings": whole.findings}
 
 
 def place(conn: Connection, request: WebRequest, site: Site) -> Place:

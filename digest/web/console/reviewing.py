@@ -11,9 +11,8 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from digest import letter_drafts, letters, previews, publications
+from digest import letter_drafts, letters, publications
 from digest.editions import REVIEW, Edition
-from digest.preflight import Finding
 from digest.staff import approvals
 from digest.staff.accounts import Account
 from digest.web.console import frame, letter_form
@@ -42,7 +41,6 @@ class Review:
     terms: tuple[str, ...] = ()  # whom a letter is for
     people: int | None = None  # to how many a letter goes
     draft_id: int | None = None
-    findings: tuple[Finding, ...] = ()  # in a letter
 
 
 def look(conn: Connection, site: Site, account: Account, edition: Edition) -> Review | None:
@@ -54,13 +52,11 @@ def look(conn: Connection, site: Site, account: Account, edition: Edition) -> Re
     if not edition.is_letter:
         return review
     segment = letters.of(conn, edition.id).segment
-    looked = previews.of_edition(conn, site.home, edition, now=site.clock())
     return replace(
         review,
         terms=tuple(letter_form.terms(conn, site, segment)),
         people=letter_reach.count(conn, publications.by_id(conn, edition.digest_id), segment).gets,
         draft_id=letter_drafts.of_edition(conn, edition.id),
-        findings=looked.findings,
     )
 
 
